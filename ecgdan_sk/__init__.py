@@ -1,0 +1,3 @@
+"""Heart-failure risk from raw 12-lead ECGs, as time-to-event, in scikit-learn's style."""
+
+__version__ = "0.1.0.dev0"

@@ -1,0 +1,134 @@
+"""Checks on what every estimator receives: ECGs and survival times."""
+
+import numpy as np
+from sklearn.utils.validation import check_array
+
+# The spread of an ECG in mV is 0.05 to 0.5 over a lead, that of a z-scored one is 1;
+# in microvolts or at 200 to 1000 counts per mV it is above 10, in volts below 0.001.
+_LARGEST_SPREAD, _SMALLEST_SPREAD = 5.0, 0.002
+
+
+def check_ecg(X):
+    """Return contiguous float32 ECGs of shape (n_samples, n_leads, n_times).
+
+    A lead that is NaN throughout is absent, which is allowed; NaN or infinity in part
+    of a lead is not.
+    """
+    X = check_array(
+        X,
+        dtype=np.float32,
+        order="C",
+        allow_nd=True,
+        ensure_2d=False,
+        ensure_all_finite=False,
+        input_name="X",
+    )
+    if X.ndim != 3:
+        raise ValueError(
+            f"Expected ECGs of shape (n_samples, n_leads, n_times), got {X.shape}. "
+            "Add the sample axis to a single recording with X[None]."
+        )
+    _check_finite(X)
+    return X
+
+
+def check_training_ecg(X, leads):
+    """Raise if leads of the training ECGs hold nothing, or are not in mV."""
+    low, high = np.fmin.reduce(X, axis=2), np.fmax.reduce(X, axis=2)
+    for state, empty, remedy in [
+        ("absent (NaN)", np.isnan(low), "leave them out and name the others"),
+        ("constant or absent", ~(high > low), "check the reader, or leave them out"),
+    ]:
+        names = [lead for lead, all_empty in zip(leads, empty.all(0)) if all_empty]
+        if names:
+            raise ValueError(
+                f"Lead {', '.join(names)} is {state} in all {len(X)} recordings, so "
+                f"nothing can be learned of it; {remedy} with "
+                "ECGRecords(X, sampling_rate=..., leads=[...])."
+            )
+    check_amplitude(X)
+
+
+def check_amplitude(X):
+    """Raise if the samples cannot be mV (z-scored ECGs pass)."""
+    with np.errstate(invalid="ignore"):
+        spread = X[:: max(1, len(X) // 256)].std(axis=2)
+    spread = spread[spread > 0]
+    typical = np.median(spread) if spread.size else 1.0
+    if typical > _LARGEST_SPREAD:
+        raise ValueError(
+            f"The typical standard deviation of a lead is {typical:.3g}, but ECGs in mV "
+            "have about 0.2: X looks like microvolts or ADC counts. Divide it by 1000 "
+            "or by the gain in counts per mV."
+        )
+    if typical < _SMALLEST_SPREAD:
+        raise ValueError(
+            f"The typical standard deviation of a lead is {typical:.3g}, but ECGs in mV "
+            "have about 0.2: X looks like volts. Multiply it by 1000."
+        )
+
+
+def check_survival(y):
+    """Split a structured target into its event indicator and its times in float64."""
+    y = np.asarray(y)
+    if y.dtype.names is None or len(y.dtype.names) != 2:
+        raise ValueError(
+            "Expected y as a structured array with the fields (event, time), got "
+            f"dtype {y.dtype}. Build one with sksurv.util.Surv.from_arrays(event, time)."
+        )
+    if y.ndim != 1:
+        raise ValueError(f"Expected y of shape (n_samples,), got {y.shape}.")
+    event, time = (y[name] for name in y.dtype.names)
+    if not np.isin(event, [False, True]).all():
+        raise ValueError(
+            "The first field of y must be the event indicator, True or False, got the "
+            f"values {np.unique(event)[:5].tolist()}. Is it the time? Use "
+            "sksurv.util.Surv.from_arrays(event, time)."
+        )
+    _check_times(np.asarray(time))
+    if not event.any():
+        raise ValueError(
+            f"All {len(event)} samples are censored; at least one event is needed."
+        )
+    return event.astype(bool), time.astype(np.float64)
+
+
+def check_same_length(X, y):
+    """Raise unless every ECG has its outcome."""
+    if len(X) != len(y):
+        raise ValueError(
+            f"X holds {len(X)} ECGs, but y holds {len(y)} outcomes; give one outcome "
+            "for each ECG, in the same order."
+        )
+
+
+def _check_finite(X):
+    """Raise if a lead is finite in part only, naming the first such lead."""
+    # A sum is finite only where every term is; the exact look follows where it is not.
+    suspect = ~np.isfinite(X.sum(axis=2, dtype=np.float64))
+    if not suspect.any():
+        return
+    absent = np.isnan(X[suspect]).all(axis=1)
+    if absent.all():
+        return
+    samples, leads = (axis[~absent] for axis in np.nonzero(suspect))
+    raise ValueError(
+        f"X holds NaN or infinity in part of a lead, in {len(np.unique(samples))} of "
+        f"{len(X)} recordings; the first is X[{samples[0]}, {leads[0]}]. Interpolate the "
+        "gap, or make the whole lead NaN: it then counts as absent."
+    )
+
+
+def _check_times(time):
+    """Raise unless all times are finite and positive."""
+    for problem, wrong in [
+        ("not finite", ~np.isfinite(time)),
+        ("negative", time < 0),
+        ("zero", time == 0),
+    ]:
+        if wrong.any():
+            raise ValueError(
+                f"Times must be positive numbers, but {wrong.sum()} of {len(time)} are "
+                f"{problem}; the first is sample {np.argmax(wrong)}. Leave out samples "
+                "whose follow-up had ended by the time of the ECG."
+            )

@@ -1,0 +1,1 @@
+"""Cohorts of ECGs: simulated, and read from local copies of public sets."""
