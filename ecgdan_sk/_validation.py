@@ -51,20 +51,34 @@ def check_training_ecg(X, leads):
 
 def check_amplitude(X):
     """Raise if the samples cannot be mV (z-scored ECGs pass)."""
-    with np.errstate(invalid="ignore"):
-        spread = X[:: max(1, len(X) // 256)].std(axis=2)
-    spread = spread[spread > 0]
-    typical = np.median(spread) if spread.size else 1.0
+    typical = typical_spread(X)
     if typical > _LARGEST_SPREAD:
         raise ValueError(
-            f"The typical standard deviation of a lead is {typical:.3g}, but ECGs in mV "
-            "have about 0.2: X looks like microvolts or ADC counts. Divide it by 1000 "
-            "or by the gain in counts per mV."
+            f"The typical standard deviation of a lead is {typical:.3g}, but ECGs in "
+            "mV have about 0.2: X looks like microvolts or ADC counts. Divide it by "
+            "1000 or by the gain in counts per mV."
         )
     if typical < _SMALLEST_SPREAD:
         raise ValueError(
-            f"The typical standard deviation of a lead is {typical:.3g}, but ECGs in mV "
-            "have about 0.2: X looks like volts. Multiply it by 1000."
+            f"The typical standard deviation of a lead is {typical:.3g}, but ECGs in "
+            "mV have about 0.2: X looks like volts. Multiply it by 1000."
+        )
+
+
+def typical_spread(X):
+    """Median over recordings and leads of the standard deviation over time."""
+    with np.errstate(invalid="ignore"):
+        spread = X[:: max(1, len(X) // 256)].std(axis=2)
+    spread = spread[spread > 0]
+    return float(np.median(spread)) if spread.size else 1.0
+
+
+def check_same_rate(sampling_rate, expected):
+    """Raise if both sampling rates, in Hz, are known and differ."""
+    if None not in (sampling_rate, expected) and sampling_rate != expected:
+        raise ValueError(
+            f"X is sampled at {sampling_rate:g} Hz, but the model was fitted at "
+            f"{expected:g} Hz. Resample X to that rate."
         )
 
 
@@ -73,8 +87,8 @@ def check_survival(y):
     y = np.asarray(y)
     if y.dtype.names is None or len(y.dtype.names) != 2:
         raise ValueError(
-            "Expected y as a structured array with the fields (event, time), got "
-            f"dtype {y.dtype}. Build one with sksurv.util.Surv.from_arrays(event, time)."
+            "Expected y as a structured array with the fields (event, time), got dtype "
+            f"{y.dtype}. Build one with sksurv.util.Surv.from_arrays(event, time)."
         )
     if y.ndim != 1:
         raise ValueError(f"Expected y of shape (n_samples,), got {y.shape}.")
@@ -110,12 +124,19 @@ def _check_finite(X):
         return
     absent = np.isnan(X[suspect]).all(axis=1)
     if absent.all():
+        empty = suspect.all(axis=1)
+        if empty.any():
+            raise ValueError(
+                f"{empty.sum()} of {len(X)} recordings have no lead at all (all NaN); "
+                f"the first is X[{np.argmax(empty)}]. Leave them out."
+            )
         return
     samples, leads = (axis[~absent] for axis in np.nonzero(suspect))
     raise ValueError(
-        f"X holds NaN or infinity in part of a lead, in {len(np.unique(samples))} of "
-        f"{len(X)} recordings; the first is X[{samples[0]}, {leads[0]}]. Interpolate the "
-        "gap, or make the whole lead NaN: it then counts as absent."
+        "X holds NaN or infinity in part of a lead, in "
+        f"{len(np.unique(samples))} of {len(X)} recordings; the first is "
+        f"X[{samples[0]}, {leads[0]}]. Interpolate the gap, or make the whole lead "
+        "NaN: it then counts as absent."
     )
 
 

@@ -1,4 +1,4 @@
-"""ECG recordings with their leads, sampling rate and covariates, an array to scikit-learn."""
+"""ECGs with their leads, sampling rate and covariates; an array to scikit-learn."""
 
 import numpy as np
 
@@ -78,8 +78,14 @@ class ECGRecords:
 
     def __repr__(self):
         n_samples, n_leads, n_times = self.shape
-        rate = "unknown rate" if self.sampling_rate is None else f"{self.sampling_rate:g} Hz"
-        return f"ECGRecords({n_samples} ECGs, {n_leads} leads, {n_times} samples, {rate})"
+        rate = (
+            "unknown rate"
+            if self.sampling_rate is None
+            else f"{self.sampling_rate:g} Hz"
+        )
+        return (
+            f"ECGRecords({n_samples} ECGs, {n_leads} leads, {n_times} samples, {rate})"
+        )
 
     def __array__(self, dtype=None, copy=None):
         return np.array(self.signals, dtype=dtype, copy=copy)
@@ -124,15 +130,20 @@ class ECGRecords:
             return self
         if not set(leads) & set(self.leads):
             raise ValueError(
-                f"None of the leads {', '.join(leads)} is recorded; the recordings hold "
-                f"{', '.join(self.leads)}."
+                f"None of the leads {', '.join(leads)} is recorded; the recordings "
+                f"hold {', '.join(self.leads)}."
             )
         signals = np.full((len(self), len(leads), self.shape[2]), np.nan, np.float32)
         for i, lead in enumerate(leads):
             if lead in self.leads:
                 signals[:, i] = self.signals[:, self.leads.index(lead)]
         return ECGRecords(
-            signals, self.sampling_rate, leads, self.covariates, self.ids, self.patient_ids
+            signals,
+            self.sampling_rate,
+            leads,
+            self.covariates,
+            self.ids,
+            self.patient_ids,
         )
 
 
@@ -160,14 +171,14 @@ def _checked_leads(leads, n_leads):
     if leads is None and n_leads != len(LEADS):
         raise ValueError(
             f"X has {n_leads} leads without names; an array is expected to hold the "
-            f"twelve leads {', '.join(LEADS)} on its second axis. Name other leads with "
-            "ECGRecords(X, sampling_rate=..., leads=[...])."
+            f"twelve leads {', '.join(LEADS)} on its second axis. Name other leads "
+            "with ECGRecords(X, sampling_rate=..., leads=[...])."
         )
     leads = LEADS if leads is None else tuple(str(lead) for lead in leads)
     if len(leads) != n_leads or len(set(leads)) != n_leads:
         raise ValueError(
-            f"Expected {n_leads} distinct lead names, one for each lead of the signals, "
-            f"got {len(leads)}: {', '.join(leads)}."
+            f"Expected {n_leads} distinct lead names, one for each lead of the "
+            f"signals, got {len(leads)}: {', '.join(leads)}."
         )
     return leads
 

@@ -1,0 +1,196 @@
+"""Global onsets and offsets of P, QRS and T on the spatial magnitude of a median beat.
+
+D beats of one morphology, L leads, W samples of a beat, at 500 Hz. Limits are sought on
+the spatial velocity, so that the lead that starts first and the one that ends last
+decide, and no lead is delineated on its own.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from scipy import ndimage
+
+_MS = 0.5  # samples per millisecond
+
+# Reliability that the P wave of the median beat needs, in a regular rhythm and not.
+_RELIABLE_P, _RELIABLE_P_IRREGULAR = 0.4, 0.75
+_IRREGULAR = 0.06  # typical change from one RR interval to the next, relative
+
+
+class Fiducials(NamedTuple):
+    """Onsets, peaks and offsets in samples of the median beat; NaN where none is."""
+
+    p_onset: float
+    p_peak: float
+    p_offset: float
+    qrs_onset: float
+    qrs_offset: float
+    t_peak: float
+    t_offset: float
+
+
+def delineate(beat, r, rr_before, rr_after):
+    """`Fiducials` of a median beat (L, W) in mV with its QRS near sample `r`.
+
+    The intervals in samples to the beats before and after bound where P and T can lie.
+    """
+    beat = beat.astype(np.float64)
+    onset, offset = _qrs_limits(beat, r)
+    next_wave = onset + rr_after - 40 * _MS
+    # T must end before the next P wave, which is first sought without knowing T well.
+    for _ in range(2):
+        t_peak, t_offset = _t_wave(beat, onset, offset, next_wave, rr_after)
+        p_wave = _p_wave(beat, onset, t_offset - rr_before)
+        if np.isfinite(p_wave[0]):
+            next_wave = min(next_wave, p_wave[0] + rr_after)
+    return Fiducials(*p_wave, float(onset), float(offset), t_peak, t_offset)
+
+
+def without_p(fiducials):
+    """The same fiducials without a P wave."""
+    return fiducials._replace(p_onset=np.nan, p_peak=np.nan, p_offset=np.nan)
+
+
+def p_reliability(windows, fiducials):
+    """How far the P wave of the median would be found again in other beats, at most 1.
+
+    The correlation between the single beats (D, L, W) where the P wave was found,
+    raised to that between medians of D beats (Spearman 1910, Brown 1910). Fibrillation
+    gives about zero, whatever the median beat looks like.
+    """
+    if not np.isfinite(fiducials.p_onset):
+        return np.nan
+    margin = int(20 * _MS)
+    first = max(int(fiducials.p_onset) - margin, 0)
+    last = min(int(fiducials.p_offset) + margin, int(fiducials.qrs_onset))
+    waves = windows[:, :, first : first + (last - first) // 4 * 4]
+    waves = waves[np.isfinite(waves).all(axis=(1, 2))]
+    if len(waves) < 2:
+        return np.nan
+    # Means of 8 ms: a P wave holds nothing faster.
+    waves = waves.reshape(*waves.shape[:2], -1, 4).mean(axis=3)
+    waves = _without_line(waves).reshape(len(waves), -1)
+    waves = waves / (np.linalg.norm(waves, axis=1, keepdims=True) + 1e-12)
+    n = len(waves)
+    between = ((waves.sum(axis=0) ** 2).sum() - n) / (n * (n - 1))
+    return n * between / (1 + (n - 1) * max(between, 0.0))
+
+
+def p_is_real(reliability, rr):
+    """Whether the P wave counts, given the RR intervals: not in atrial fibrillation."""
+    irregular = len(rr) < 2 or np.median(np.abs(np.diff(rr))) > _IRREGULAR * np.mean(rr)
+    return reliability > (_RELIABLE_P_IRREGULAR if irregular else _RELIABLE_P)
+
+
+def pacing_spikes(beat, fiducials):
+    """Whether a spike stands before the QRS, and the sample of one at its onset.
+
+    A spike is sharper than anything in the QRS. The sample is None where there is none.
+    """
+    beat = beat.astype(np.float64)
+    sharp = beat - ndimage.gaussian_filter1d(beat, 4 * _MS, axis=1)
+    sharp = np.sqrt((sharp * sharp).sum(axis=0))
+    onset = int(fiducials.qrs_onset)
+    early, late = max(onset - int(300 * _MS), 5), max(onset - int(24 * _MS), 6)
+    begun = onset + int(24 * _MS)
+    rest = sharp[begun + int(8 * _MS) : begun + int(160 * _MS)].max()
+    span = np.linalg.norm(np.ptp(beat[:, onset : begun + int(160 * _MS)], axis=1))
+    before = sharp[early:late].max() > max(rest, 0.04 * span)
+    spike = late + int(sharp[late:begun].argmax())
+    at_onset = sharp[spike] > max(2 * rest, 0.08 * span)
+    return bool(before), spike if at_onset else None
+
+
+def without_spike(beat, spike):
+    """The beat with a straight line in place of the pacing spike."""
+    beat, reach = beat.copy(), int(14 * _MS)
+    first, last = max(spike - reach, 0), spike + reach
+    beat[:, first:last] = np.linspace(
+        beat[:, first], beat[:, last], last - first, axis=1, endpoint=False
+    )
+    return beat
+
+
+def _speed(beat, sigma):
+    """Spatial velocity (W,) in mV per sample, smoothed by `sigma` samples."""
+    slope = ndimage.gaussian_filter1d(
+        beat, sigma, axis=1, order=1, mode="nearest", truncate=3.0
+    )
+    return np.sqrt((slope * slope).sum(axis=0))
+
+
+def _qrs_limits(beat, r):
+    """First and last sample of the QRS in any lead, from the spatial velocity."""
+    speed = _speed(beat, 3 * _MS)
+    first = r - int(100 * _MS)
+    centre = first + int(speed[first : r + int(100 * _MS)].argmax())
+    before = speed[max(centre - int(200 * _MS), 0) : centre - int(60 * _MS)]
+    after = speed[centre + int(60 * _MS) : centre + int(300 * _MS)]
+    onset = _steps_to_rest(speed[centre::-1], before, 0.25, 0.06, int(16 * _MS))
+    offset = _steps_to_rest(speed[centre:], after, 0.25, 0.06, int(28 * _MS))
+    return centre - onset, centre + offset
+
+
+def _steps_to_rest(speed, around, quantile, part, n_quiet):
+    """Steps from a wave until its speed is near that of rest for `n_quiet` samples.
+
+    Near means: above rest by less than `part` of what the wave rises above it; rest is
+    a low quantile of the speeds `around`.
+    """
+    rest = np.quantile(around, quantile)
+    level = rest + part * (speed[0] - rest)
+    ahead = np.convolve(speed, np.full(n_quiet, 1 / n_quiet))[n_quiet - 1 : len(speed)]
+    stays = np.flatnonzero((speed[: len(ahead)] < level) & (ahead < level))
+    return int(stays[0]) if len(stays) else len(speed) - 1
+
+
+def _t_wave(beat, onset, offset, next_wave, rr):
+    """Peak and end of the T wave on its first principal component.
+
+    The tangent at the steepest descent (Lepeschkin and Surawicz 1952) meets rest at two
+    standard deviations of a Gaussian wave; observers place the end a third further.
+    """
+    first = int(offset + 40 * _MS)
+    latest = onset + min(0.75 * rr, 300 * _MS + 0.45 * rr)
+    last = int(min(latest, next_wave, beat.shape[1] - 10))
+    if last - first < 80 * _MS:
+        return np.nan, np.nan
+    part = ndimage.gaussian_filter1d(beat[:, first:last], 10 * _MS, axis=1)
+    part = part - part[:, -10:].mean(axis=1, keepdims=True)
+    wave = np.linalg.eigh(part @ part.T)[1][:, -1] @ part
+    wave = wave * np.sign(wave[np.abs(wave).argmax()])
+    peak = int(wave.argmax())
+    slope = np.gradient(wave)
+    steep = peak + int(slope[peak:].argmin())
+    rest = wave[steep:].min()
+    end = steep + 1.35 * (wave[steep] - rest) / max(-slope[steep], 1e-9)
+    if slope[steep] >= 0 or first + end > beat.shape[1]:
+        return np.nan, np.nan
+    return float(first + peak), float(first + end)
+
+
+def _p_wave(beat, onset, last_t):
+    """Onset, peak and offset of the P wave, the largest hump between T and QRS."""
+    first = np.fmax(max(onset - 320 * _MS, 5), last_t - 20 * _MS)
+    part = beat[:, int(first) : onset]
+    if part.shape[1] < 80 * _MS:
+        return np.nan, np.nan, np.nan
+    # The second derivative is blind to a slope, such as the end of the last T wave.
+    hump = ndimage.gaussian_filter1d(part, 22 * _MS, axis=1, order=2, mode="nearest")
+    hump = (hump * hump).sum(axis=0)
+    peak = 12 + int(hump[12:-12].argmax())
+    speed = _speed(part, 10 * _MS)
+    side = int(60 * _MS)
+    left = max(peak - side, 0)
+    up = left + int(speed[left : peak + 1].argmax())
+    down = peak + int(speed[peak : peak + side].argmax())
+    start = up - _steps_to_rest(speed[up::-1], speed, 0.1, 0.35, 4)
+    end = down + _steps_to_rest(speed[down:], speed, 0.1, 0.35, 4)
+    return tuple(float(int(first) + edge) for edge in (start, peak, end))
+
+
+def _without_line(waves):
+    """The waves along the last axis without their mean and slope."""
+    waves = waves - waves.mean(axis=-1, keepdims=True)
+    time = np.arange(waves.shape[-1]) - (waves.shape[-1] - 1) / 2
+    return waves - (waves @ time / max(time @ time, 1.0))[..., None] * time

@@ -1,0 +1,24 @@
+"""The models that a network has to beat, as pipelines over the same ECGs."""
+
+from ._inputs import Covariates, RandomConvolutions
+from ._penalised_cox import PenalisedCox
+from ._pipelines import (
+    cox_covariates,
+    cox_measurements,
+    cox_paper15,
+    cox_random_convolutions,
+    gradient_boosting,
+    survival_forest,
+)
+
+__all__ = [
+    "Covariates",
+    "PenalisedCox",
+    "RandomConvolutions",
+    "cox_covariates",
+    "cox_measurements",
+    "cox_paper15",
+    "cox_random_convolutions",
+    "gradient_boosting",
+    "survival_forest",
+]

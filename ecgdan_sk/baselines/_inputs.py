@@ -1,0 +1,218 @@
+"""Tables from ECGs other than their measurements: covariates, random convolutions."""
+
+from numbers import Integral
+
+import numpy as np
+from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.utils import check_random_state
+from sklearn.utils._param_validation import Interval
+from sklearn.utils.validation import check_is_fitted
+
+from .._validation import check_ecg
+from ..records import ECGRecords, as_records
+
+
+class Covariates(TransformerMixin, BaseEstimator):
+    """What is known of the patients besides their ECGs, as a table.
+
+    Parameters
+    ----------
+    columns : sequence of str, default=("age", "sex")
+        Numeric columns of `ECGRecords.covariates`.
+
+    Attributes
+    ----------
+    n_leads_in_ : int
+        Number of leads seen in `fit`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import pandas as pd
+    >>> from ecgdan_sk.baselines import Covariates
+    >>> from ecgdan_sk.records import ECGRecords
+    >>> covariates = pd.DataFrame({"age": [61, 74], "sex": [0, 1]})
+    >>> X = ECGRecords(np.zeros((2, 12, 10)), covariates=covariates)
+    >>> Covariates().fit_transform(X)
+    array([[61.,  0.],
+           [74.,  1.]])
+    """
+
+    def __init__(self, columns=("age", "sex")):
+        self.columns = columns
+
+    def fit(self, X, y=None):
+        """Check that the columns are there.
+
+        Parameters
+        ----------
+        X : ECGRecords of shape (n_samples, n_leads, n_times)
+            Recordings with covariates.
+        y : None
+            Ignored.
+
+        Returns
+        -------
+        Covariates
+            This transformer.
+        """
+        self._table(X)
+        self.n_leads_in_ = X.shape[1]
+        return self
+
+    def transform(self, X):
+        """The columns, missing values as NaN.
+
+        Parameters
+        ----------
+        X : ECGRecords of shape (n_samples, n_leads, n_times)
+            Recordings with covariates.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_columns)
+            In the order of `columns`.
+        """
+        return self._table(X).to_numpy(np.float64)
+
+    def get_feature_names_out(self, input_features=None):
+        """The columns.
+
+        Parameters
+        ----------
+        input_features : None
+            Ignored; leads do not name covariates.
+
+        Returns
+        -------
+        ndarray of shape (n_columns,)
+            Names as str objects.
+        """
+        return np.array(self.columns, dtype=object)
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.three_d_array = True
+        tags.requires_fit = False
+        return tags
+
+    def _table(self, X):
+        """The columns of the covariates, once it is certain that they are there."""
+        covariates = X.covariates if isinstance(X, ECGRecords) else None
+        known = [] if covariates is None else list(covariates)
+        missing = [name for name in self.columns if name not in known]
+        if missing:
+            raise ValueError(
+                f"Covariate {', '.join(map(str, missing))} is not there; X has "
+                f"{', '.join(map(str, known)) or 'none'}. Pass ECGRecords(X, "
+                "covariates=...) with these columns, or name others."
+            )
+        return covariates[list(self.columns)]
+
+
+class RandomConvolutions(TransformerMixin, BaseEstimator):
+    """Features of random convolutions of an ECG, by aeon's MiniRocket.
+
+    An absent lead counts as zero.
+
+    Parameters
+    ----------
+    n_kernels : int, default=10000
+        Number of convolutions.
+    n_jobs : int, default=1
+        Threads that share the convolutions.
+    random_state : int, RandomState instance or None, default=None
+        Decides the convolutions.
+
+    Attributes
+    ----------
+    transformer_ : aeon.transformations.collection.convolution_based.MiniRocket
+        The fitted convolutions.
+    n_leads_in_ : int
+        Number of leads seen in `fit`.
+
+    References
+    ----------
+    Dempster, Schmidt and Webb (2021), MiniRocket: a very fast (almost) deterministic
+    transform for time series classification.
+
+    Examples
+    --------
+    >>> from ecgdan_sk.baselines import RandomConvolutions
+    >>> RandomConvolutions(n_kernels=500).n_kernels
+    500
+    """
+
+    _parameter_constraints = {
+        "n_kernels": [Interval(Integral, 84, None, closed="left")],
+        "n_jobs": [Integral],
+        "random_state": ["random_state"],
+    }
+
+    def __init__(self, n_kernels=10_000, *, n_jobs=1, random_state=None):
+        self.n_kernels = n_kernels
+        self.n_jobs = n_jobs
+        self.random_state = random_state
+
+    def fit(self, X, y=None):
+        """Draw the convolutions and fit their biases.
+
+        Parameters
+        ----------
+        X : array-like or ECGRecords of shape (n_samples, n_leads, n_times)
+            ECGs in mV, of at least 9 samples.
+        y : None
+            Ignored.
+
+        Returns
+        -------
+        RandomConvolutions
+            This transformer.
+        """
+        self._validate_params()
+        signals = _filled(X)
+        self.n_leads_in_ = signals.shape[1]
+        seed = check_random_state(self.random_state).randint(2**31 - 1)
+        self.transformer_ = _minirocket()(
+            n_kernels=self.n_kernels, n_jobs=self.n_jobs, random_state=seed
+        ).fit(signals)
+        return self
+
+    def transform(self, X):
+        """Share of positive values of each convolution.
+
+        Parameters
+        ----------
+        X : array-like or ECGRecords of shape (n_samples, n_leads, n_times)
+            ECGs in mV.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_features_out)
+            From 0 to 1.
+        """
+        check_is_fitted(self)
+        return np.asarray(self.transformer_.transform(_filled(X)))
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.three_d_array = True
+        tags.input_tags.allow_nan = True
+        return tags
+
+
+def _filled(X):
+    """ECGs with zeros in place of absent leads."""
+    return np.nan_to_num(check_ecg(as_records(X).signals))
+
+
+def _minirocket():
+    """The MiniRocket of aeon."""
+    try:
+        from aeon.transformations.collection.convolution_based import MiniRocket
+    except ImportError:
+        raise ImportError(
+            "RandomConvolutions needs aeon: pip install aeon. It brings numba, which "
+            "may ask for an older NumPy than yours: a separate environment is safest."
+        ) from None
+    return MiniRocket

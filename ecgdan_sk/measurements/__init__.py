@@ -1,0 +1,5 @@
+"""Clinical measurements of an ECG: from signals to a table a Cox model can read."""
+
+from ._measurements import ECGMeasurements
+
+__all__ = ["ECGMeasurements"]

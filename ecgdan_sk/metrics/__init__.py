@@ -1,0 +1,33 @@
+"""Scores of survival predictions: `metric(y_true, y_pred)`, as `make_scorer` wants."""
+
+from .._censoring import CensoringKaplanMeier, WithCensoring
+from ._at_times import (
+    brier_score,
+    cumulative_dynamic_auc,
+    integrated_auc,
+    integrated_brier_score,
+)
+from ._calibration import calibration
+from ._concordance import concordance_index, concordance_index_ipcw
+from ._decision import high_risk_group, net_benefit
+from ._scorers import concordance_scorer, survival_scorers
+from ._uncertainty import bootstrap_ci, compare_models, paired_c_index_difference
+
+__all__ = [
+    "CensoringKaplanMeier",
+    "WithCensoring",
+    "bootstrap_ci",
+    "brier_score",
+    "calibration",
+    "compare_models",
+    "concordance_index",
+    "concordance_index_ipcw",
+    "concordance_scorer",
+    "cumulative_dynamic_auc",
+    "high_risk_group",
+    "integrated_auc",
+    "integrated_brier_score",
+    "net_benefit",
+    "paired_c_index_difference",
+    "survival_scorers",
+]

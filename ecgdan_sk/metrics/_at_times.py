@@ -1,0 +1,226 @@
+"""Scores at given times, censoring undone by inverse probability weights.
+
+scikit-survival has these scores too, and the tests hold them equal; but it estimates
+the censoring from the follow-up of the whole training set, which a fitted model does
+not (and, to be shared, should not) hold.
+"""
+
+import numpy as np
+from sklearn.utils.validation import check_array
+from sksurv.nonparametric import kaplan_meier_estimator
+
+from .._censoring import as_censoring
+from .._validation import check_survival
+from ._checks import check_probability, check_times
+
+
+def cumulative_dynamic_auc(y_true, y_pred, *, times, censoring=None):
+    """Area under the ROC curve at each time: event by then against none until then.
+
+    Parameters
+    ----------
+    y_true : structured array of shape (n_samples,)
+        Fields (event, time), as made by `sksurv.util.Surv`.
+    y_pred : array-like of shape (n_samples,) or (n_samples, n_times)
+        Predicted risk, on any scale, the same for all times or one for each.
+    times : float or array-like of shape (n_times,)
+        When to score, in the unit of `y_true`.
+    censoring : CensoringKaplanMeier, structured array or None, default=None
+        Censoring distribution: the `censoring_` of a fitted estimator, or the target
+        it was fitted on. None estimates it from `y_true`.
+
+    Returns
+    -------
+    float or ndarray of shape (n_times,)
+        Between 0 and 1; 0.5 is chance. A float where `times` is one.
+
+    Raises
+    ------
+    ValueError
+        If nobody had the event by one of the times, or nobody was followed longer, or
+        the censoring distribution has ended.
+
+    References
+    ----------
+    Uno et al. (2007), Journal of the American Statistical Association 102, 527-537.
+
+    Examples
+    --------
+    >>> from sksurv.util import Surv
+    >>> from ecgdan_sk.metrics import cumulative_dynamic_auc
+    >>> y = Surv.from_arrays([True, True, False, False], [1.0, 2.0, 3.0, 4.0])
+    >>> cumulative_dynamic_auc(y, [0.9, 0.1, 0.3, 0.2], times=2.5)
+    0.5
+    """
+    event, time = check_survival(y_true)
+    at = check_times(times, time)
+    risk = _check_risk_at_times(y_pred, len(time), len(at))
+    cases = event & (time <= at.max())
+    weight = as_censoring(censoring, y_true).weights(time, cases)
+    auc = np.empty(len(at))
+    for k, t in enumerate(at):
+        is_case, is_control = event & (time <= t), time > t
+        if not is_case.any():
+            raise ValueError(
+                f"Nobody had the event by time {t:g}, so its AUC is undefined; the "
+                f"first event of y_true is at {time[event].min():g}."
+            )
+        controls = np.sort(risk[is_control, k])
+        # The mean of both sides counts equal risks half.
+        lower = sum(
+            np.searchsorted(controls, risk[is_case, k], side) / 2
+            for side in ("left", "right")
+        )
+        auc[k] = np.average(lower, weights=weight[is_case]) / len(controls)
+    return auc if np.ndim(times) else float(auc[0])
+
+
+def integrated_auc(y_true, y_pred, *, times, censoring=None):
+    """Mean over time of `cumulative_dynamic_auc`, weighted by when events happen.
+
+    Parameters
+    ----------
+    y_true : structured array of shape (n_samples,)
+        Fields (event, time), as made by `sksurv.util.Surv`.
+    y_pred : array-like of shape (n_samples,) or (n_samples, n_times)
+        Predicted risk, on any scale, the same for all times or one for each.
+    times : array-like of shape (n_times,)
+        Increasing times, in the unit of `y_true`. Each stands for the time since the
+        previous one, and weighs by the fall of the survival curve in it.
+    censoring : CensoringKaplanMeier, structured array or None, default=None
+        Censoring distribution, see `cumulative_dynamic_auc`.
+
+    Returns
+    -------
+    float
+        Between 0 and 1; 0.5 is chance.
+
+    References
+    ----------
+    Lambert and Chevret (2016), Statistical Methods in Medical Research 25, 2088-2102.
+
+    Examples
+    --------
+    >>> from sksurv.util import Surv
+    >>> from ecgdan_sk.metrics import integrated_auc
+    >>> y = Surv.from_arrays([True, True, False, False], [1.0, 2.0, 3.0, 4.0])
+    >>> integrated_auc(y, [0.9, 0.1, 0.3, 0.2], times=[1.5, 2.5])
+    0.75
+    """
+    _check_increasing(times, 1)
+    auc = cumulative_dynamic_auc(y_true, y_pred, times=times, censoring=censoring)
+    observed, survival = kaplan_meier_estimator(*check_survival(y_true))
+    steps = np.concatenate([[1.0], survival])
+    fall = -np.diff(steps[np.searchsorted(observed, times, side="right")], prepend=1.0)
+    return float(np.average(auc, weights=fall))
+
+
+def brier_score(y_true, y_pred, *, times, censoring=None):
+    """Mean squared error of survival probabilities at each time.
+
+    Parameters
+    ----------
+    y_true : structured array of shape (n_samples,)
+        Fields (event, time), as made by `sksurv.util.Surv`.
+    y_pred : array-like of shape (n_samples, n_times), or (n_samples,) for one time
+        Predicted probabilities of being without event at each time (survival, not
+        risk).
+    times : float or array-like of shape (n_times,)
+        When to score, in the unit of `y_true`.
+    censoring : CensoringKaplanMeier, structured array or None, default=None
+        Censoring distribution: the `censoring_` of a fitted estimator, or the target
+        it was fitted on. None estimates it from `y_true`.
+
+    Returns
+    -------
+    float or ndarray of shape (n_times,)
+        0 is perfect; 0.25 is what 0.5 for everyone gets. A float where `times` is one.
+
+    Raises
+    ------
+    ValueError
+        If a time lies beyond the follow-up or beyond the censoring distribution, or
+        `y_pred` holds no probabilities.
+
+    References
+    ----------
+    Graf et al. (1999), Statistics in Medicine 18, 2529-2545.
+
+    Examples
+    --------
+    >>> from sksurv.util import Surv
+    >>> from ecgdan_sk.metrics import brier_score
+    >>> y = Surv.from_arrays([True, True, False, False], [1.0, 2.0, 3.0, 4.0])
+    >>> brier_score(y, [0.5, 0.5, 0.5, 0.5], times=2.5)
+    0.25
+    """
+    event, time = check_survival(y_true)
+    at = check_times(times, time)
+    shape = (len(time), len(at)) if np.ndim(times) else np.shape(time)
+    survival = check_probability(y_pred, shape, "survival probabilities")
+    survival = survival.reshape(len(time), len(at))
+    censoring = as_censoring(censoring, y_true)
+    case_weight = censoring.weights(time, event & (time <= at.max()))
+    control_weight = censoring.weights(at, np.ones(len(at), bool))
+    score = np.empty(len(at))
+    for k, t in enumerate(at):
+        as_case = survival[:, k] ** 2 * case_weight * (time <= t)
+        as_control = (1 - survival[:, k]) ** 2 * control_weight[k] * (time > t)
+        score[k] = np.mean(as_case + as_control)
+    return score if np.ndim(times) else float(score[0])
+
+
+def integrated_brier_score(y_true, y_pred, *, times, censoring=None):
+    """Brier score averaged over time, by the trapezoidal rule.
+
+    Parameters
+    ----------
+    y_true : structured array of shape (n_samples,)
+        Fields (event, time), as made by `sksurv.util.Surv`.
+    y_pred : array-like of shape (n_samples, n_times)
+        Predicted probabilities of being without event at each time.
+    times : array-like of shape (n_times,)
+        At least two increasing times, in the unit of `y_true`.
+    censoring : CensoringKaplanMeier, structured array or None, default=None
+        Censoring distribution, see `brier_score`.
+
+    Returns
+    -------
+    float
+        0 is perfect; 0.25 is what 0.5 for everyone gets.
+
+    References
+    ----------
+    Graf et al. (1999), Statistics in Medicine 18, 2529-2545.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sksurv.util import Surv
+    >>> from ecgdan_sk.metrics import integrated_brier_score
+    >>> y = Surv.from_arrays([True, True, False, False], [1.0, 2.0, 3.0, 4.0])
+    >>> integrated_brier_score(y, np.full((4, 2), 0.5), times=[1.5, 2.5])
+    0.25
+    """
+    _check_increasing(times, 2)
+    score = brier_score(y_true, y_pred, times=times, censoring=censoring)
+    return float(np.trapezoid(score, times) / (times[-1] - times[0]))
+
+
+def _check_risk_at_times(y_pred, n_samples, n_times):
+    """Finite risks in float64 of shape (n_samples, n_times)."""
+    risk = check_array(y_pred, dtype=np.float64, ensure_2d=False, input_name="y_pred")
+    if risk.shape not in [(n_samples,), (n_samples, n_times)]:
+        raise ValueError(
+            f"Expected risks of shape ({n_samples},), or ({n_samples}, {n_times}) for "
+            f"one at each time, got y_pred of shape {risk.shape}."
+        )
+    return np.broadcast_to(risk.reshape(n_samples, -1), (n_samples, n_times))
+
+
+def _check_increasing(times, at_least):
+    """Raise unless there are so many times, each later than the one before."""
+    if np.size(times) < at_least or np.ndim(times) != 1 or (np.diff(times) <= 0).any():
+        raise ValueError(
+            f"Expected {at_least} or more increasing times to average, got {times}."
+        )

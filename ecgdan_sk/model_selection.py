@@ -1,0 +1,272 @@
+"""Splitters that give every fold its share of events, and out-of-fold risks."""
+
+import warnings
+from numbers import Integral
+from typing import ClassVar
+
+import numpy as np
+from joblib import Parallel, delayed
+from scipy.stats import rankdata
+from sklearn.base import clone
+from sklearn.model_selection import (
+    BaseCrossValidator,
+    StratifiedGroupKFold,
+    StratifiedKFold,
+)
+from sklearn.utils import _safe_indexing, check_consistent_length, check_random_state
+
+from ._validation import check_survival
+
+
+class EventKFold(BaseCrossValidator):
+    """K folds with the same share of events, and no patient in two of them.
+
+    Folds made without regard to the events may hold none, and then nothing can be
+    scored. A structured `y` is not stratified by scikit-learn's own splitters.
+
+    Parameters
+    ----------
+    n_splits : int, default=5
+        Number of folds, at least 2. Each needs an event (and, with `groups`, a patient
+        with an event) of its own.
+    shuffle : bool, default=True
+        Whether samples are dealt to the folds in random order.
+    random_state : int, RandomState instance or None, default=None
+        An int gives the same folds at every call of `split`, so that models are
+        compared on the same folds; None gives new ones each time.
+
+    See Also
+    --------
+    RepeatedEventKFold : The same, several times with different folds.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sksurv.util import Surv
+    >>> from ecgdan_sk.model_selection import EventKFold
+    >>> y = Surv.from_arrays(np.arange(20) < 4, np.arange(1.0, 21.0))
+    >>> cv = EventKFold(2, random_state=0)
+    >>> [int(y["event"][test].sum()) for _, test in cv.split(np.zeros((20, 1)), y)]
+    [2, 2]
+    """
+
+    # Tells metadata routing to pass `groups` on wherever they are given.
+    __metadata_request__split: ClassVar = {"groups": True}
+
+    def __init__(self, n_splits=5, *, shuffle=True, random_state=None):
+        self.n_splits = n_splits
+        self.shuffle = shuffle
+        self.random_state = random_state
+
+    def get_n_splits(self, X=None, y=None, groups=None):
+        """Number of folds.
+
+        Parameters
+        ----------
+        X, y, groups : object
+            Ignored.
+
+        Returns
+        -------
+        int
+        """
+        return self.n_splits
+
+    def split(self, X, y, groups=None):
+        """Positions of the training and test samples of each fold.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, ...)
+            Only its length counts and, for ECGRecords, its `patient_ids`.
+        y : structured array of shape (n_samples,)
+            Fields (event, time), as made by `sksurv.util.Surv`.
+        groups : array-like of shape (n_samples,) or None, default=None
+            Patient of each sample; samples of one patient stay together. None means
+            the `patient_ids` of `X` where it has them, else that samples are
+            independent.
+
+        Yields
+        ------
+        train, test : ndarray of int
+            Positions of the samples.
+
+        Raises
+        ------
+        ValueError
+            If `y` is not structured, or if there are not enough events, or patients
+            with events, to give every fold one.
+        """
+        event, _ = check_survival(y)
+        groups = getattr(X, "patient_ids", None) if groups is None else groups
+        check_consistent_length(X, event, groups)
+        if groups is not None and len(np.unique(groups)) == len(event):
+            groups = None
+        self._check_events(event, groups)
+        for train, test in self._folds(event, groups):
+            if not (event[train].any() and event[test].any()):
+                raise ValueError(
+                    f"A fold would hold no event: the {event.sum()} events belong to "
+                    f"too few patients for {self.n_splits} folds. Lower n_splits."
+                )
+            yield train, test
+
+    def _folds(self, event, groups):
+        """Folds by scikit-learn's own stratified splitters."""
+        stratified = StratifiedKFold if groups is None else StratifiedGroupKFold
+        folds = stratified(
+            self.n_splits, shuffle=self.shuffle, random_state=self.random_state
+        )
+        with warnings.catch_warnings():
+            # Fewer censored samples than folds are no defect.
+            warnings.filterwarnings("ignore", "The least populated class")
+            return list(folds.split(np.zeros(len(event)), event, groups))
+
+    def _check_events(self, event, groups):
+        """Raise unless every fold can have an event of its own."""
+        what = "events" if groups is None else "patients with an event"
+        owners = event.sum() if groups is None else len(np.unique(groups[event]))
+        if owners < self.n_splits:
+            raise ValueError(
+                f"{self.n_splits} folds need at least {self.n_splits} {what}, but y "
+                f"has {owners}. Lower n_splits to at most {owners}."
+            )
+
+
+class RepeatedEventKFold(BaseCrossValidator):
+    """`EventKFold` several times, each time with other folds.
+
+    With few events a single division into folds says little; 2 folds in 5 repeats
+    (Dietterich, 1998) or more repeats steady the comparison of models, see
+    `ecgdan_sk.metrics.compare_models`.
+
+    Parameters
+    ----------
+    n_splits : int, default=5
+        Number of folds, at least 2.
+    n_repeats : int, default=10
+        Number of times the samples are divided into folds.
+    random_state : int, RandomState instance or None, default=None
+        An int gives the same folds at every call of `split`, so that models are
+        compared on the same folds; None gives new ones each time.
+
+    Examples
+    --------
+    >>> from ecgdan_sk.model_selection import RepeatedEventKFold
+    >>> RepeatedEventKFold(2, n_repeats=5).get_n_splits()
+    10
+    """
+
+    __metadata_request__split: ClassVar = {"groups": True}
+
+    def __init__(self, n_splits=5, *, n_repeats=10, random_state=None):
+        self.n_splits = n_splits
+        self.n_repeats = n_repeats
+        self.random_state = random_state
+
+    def get_n_splits(self, X=None, y=None, groups=None):
+        """Number of folds times number of repeats.
+
+        Parameters
+        ----------
+        X, y, groups : object
+            Ignored.
+
+        Returns
+        -------
+        int
+        """
+        return self.n_splits * self.n_repeats
+
+    def split(self, X, y, groups=None):
+        """Positions of the training and test samples of each fold of each repeat.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, ...)
+            Only its length counts and, for ECGRecords, its `patient_ids`.
+        y : structured array of shape (n_samples,)
+            Fields (event, time), as made by `sksurv.util.Surv`.
+        groups : array-like of shape (n_samples,) or None, default=None
+            Patient of each sample, see `EventKFold.split`.
+
+        Yields
+        ------
+        train, test : ndarray of int
+            Positions of the samples.
+        """
+        rng = check_random_state(self.random_state)
+        for _ in range(self.n_repeats):
+            yield from EventKFold(self.n_splits, random_state=rng).split(X, y, groups)
+
+
+def out_of_fold(estimator, X, y, cv=5, *, groups=None, n_jobs=None):
+    """Risk of each sample by a model that has not seen it, ranked within its fold.
+
+    The risks of different folds must not be pooled as they are: each model has a scale
+    and an origin of its own (a Cox model leaves the origin open, a network's spread
+    depends on when it stopped), so that pairs of samples from different folds would
+    compare models, not samples. Ranks within a fold, on a common scale from 0 to 1,
+    can be pooled where all folds hold a like share of events, as those of `EventKFold`
+    do. Repeats are averaged, so that each sample has one value.
+
+    Parameters
+    ----------
+    estimator : object
+        Survival estimator; a clone is fitted to each training set.
+    X : array-like of shape (n_samples, ...) or ECGRecords
+        What the estimator takes.
+    y : structured array of shape (n_samples,)
+        Fields (event, time), as made by `sksurv.util.Surv`.
+    cv : int or splitter, default=5
+        An int means `EventKFold` with so many folds, `random_state=0`.
+    groups : array-like of shape (n_samples,) or None, default=None
+        Patient of each sample, passed to the splitter.
+    n_jobs : int or None, default=None
+        Number of processes; None means 1.
+
+    Returns
+    -------
+    ndarray of shape (n_samples,)
+        Mean rank, inside (0, 1); higher means an earlier event. To be compared with
+        `y`, for instance by `concordance_index` or `paired_c_index_difference`.
+
+    Raises
+    ------
+    ValueError
+        If a sample is in no test set.
+
+    Examples
+    --------
+    >>> from sksurv.datasets import load_whas500
+    >>> from sksurv.linear_model import CoxPHSurvivalAnalysis
+    >>> from ecgdan_sk.metrics import concordance_index
+    >>> from ecgdan_sk.model_selection import out_of_fold
+    >>> X, y = load_whas500()
+    >>> risk = out_of_fold(CoxPHSurvivalAnalysis(), X.astype(float), y)
+    >>> 0.7 < concordance_index(y, risk) < 0.8
+    True
+    """
+    cv = EventKFold(cv, random_state=0) if isinstance(cv, Integral) else cv
+    splits = list(cv.split(X, y, groups))
+    ranks = Parallel(n_jobs=n_jobs)(
+        delayed(_fold_ranks)(clone(estimator), X, y, train, test)
+        for train, test in splits
+    )
+    total, n_tests = np.zeros(len(y)), np.zeros(len(y))
+    for (_, test), rank in zip(splits, ranks):
+        total[test] += rank
+        n_tests[test] += 1
+    if not n_tests.all():
+        raise ValueError(
+            f"{(n_tests == 0).sum()} of {len(y)} samples are in no test set of {cv}; "
+            "use a splitter that tests each sample, such as EventKFold."
+        )
+    return total / n_tests
+
+
+def _fold_ranks(estimator, X, y, train, test):
+    """Ranks of the predictions for the test samples, inside (0, 1); ties share one."""
+    estimator.fit(_safe_indexing(X, train), _safe_indexing(y, train))
+    risk = estimator.predict(_safe_indexing(X, test))
+    return (rankdata(risk) - 0.5) / len(test)

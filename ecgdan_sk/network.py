@@ -1,0 +1,286 @@
+"""The compact dual attention network: leads stay leads until they meet in attention.
+
+Shapes are written with these letters: B batch, L leads, T time steps of the ECG, S time
+steps after the trunk, C channels, H heads, D = C / H, Z latent features.
+"""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+
+def present_leads(x: Tensor) -> Tensor:
+    """Mask (B, L) of the leads that were recorded; an absent lead is NaN throughout."""
+    return ~x[..., 0].isnan()
+
+
+class ResidualBlock(nn.Module):
+    """Two convolutions over time with a shortcut; the same for every lead.
+
+    Parameters
+    ----------
+    n_inputs, n_channels : int
+        Channels before and after.
+    kernel_size : int
+        Time steps seen by each convolution; odd.
+    stride : int
+        Time steps of the input per time step of the output.
+    """
+
+    def __init__(
+        self, n_inputs: int, n_channels: int, kernel_size: int, stride: int
+    ) -> None:
+        super().__init__()
+        self.conv_1 = _time_conv(n_inputs, n_channels, kernel_size, stride)
+        self.norm_1 = nn.BatchNorm2d(n_channels)
+        self.conv_2 = _time_conv(n_channels, n_channels, kernel_size, 1)
+        self.norm_2 = nn.BatchNorm2d(n_channels)
+        self.pool = nn.AvgPool2d((1, stride), ceil_mode=True)
+        self.widen = nn.Conv2d(n_inputs, n_channels, 1, bias=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, n_inputs, L, T) to (B, n_channels, L, T / stride)."""
+        out = F.relu(self.norm_1(self.conv_1(x)))
+        out = self.norm_2(self.conv_2(out))
+        return F.relu(out + self.widen(self.pool(x)))
+
+
+class Trunk(nn.Module):
+    """(B, L, T) in mV to (B, C, L, S): features of each lead on its own, S = T / 16.
+
+    Parameters
+    ----------
+    n_channels : int
+        Channels of the result, C; even.
+    """
+
+    def __init__(self, n_channels: int) -> None:
+        super().__init__()
+        self.stem = nn.Sequential(
+            _time_conv(1, n_channels // 2, 15, 4), nn.BatchNorm2d(n_channels // 2)
+        )
+        self.blocks = nn.Sequential(
+            ResidualBlock(n_channels // 2, n_channels, 5, 2),
+            ResidualBlock(n_channels, n_channels, 5, 2),
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, L, T) to (B, C, L, S)."""
+        x = x.unsqueeze(1).contiguous(memory_format=torch.channels_last)
+        return self.blocks(F.relu(self.stem(x)))
+
+
+class TemporalAttention(nn.Module):
+    """Gated attention over time that pools each lead, with its own weights per lead.
+
+    The twelve modules are computed as one batched product. The gate follows Ilse et
+    al. (2018), "Attention-based deep multiple instance learning".
+
+    Parameters
+    ----------
+    n_leads : int
+        Number of leads, L.
+    n_channels : int
+        Channels, C; a multiple of `n_heads`.
+    n_heads : int, default=4
+        Attention heads, H, each pooling its share of the channels.
+    n_gates : int, default=16
+        Width of the gate.
+    """
+
+    def __init__(
+        self, n_leads: int, n_channels: int, n_heads: int = 4, n_gates: int = 16
+    ) -> None:
+        super().__init__()
+        self.n_heads = n_heads
+        self.to_gate = nn.Parameter(torch.empty(n_leads, n_channels, 2 * n_gates))
+        self.gate_bias = nn.Parameter(torch.zeros(n_leads, 1, 2 * n_gates))
+        self.to_score = nn.Parameter(torch.empty(n_leads, n_gates, n_heads))
+        self.to_value = nn.Parameter(torch.empty(n_leads, n_channels, n_channels))
+        for weight in (self.to_gate, self.to_score, self.to_value):
+            nn.init.normal_(weight, std=weight.shape[1] ** -0.5)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Pool (B, C, L, S) over time to one token per lead, (B, L, C)."""
+        x = x.permute(2, 0, 3, 1)  # (L, B, S, C)
+        weights = self._weights(x)  # (L, B, S, H)
+        # Pooling first and projecting the pooled is the same, and S times cheaper.
+        pooled = weights.mT @ x  # (L, B, H, C)
+        values = self.to_value.unflatten(2, (self.n_heads, -1))  # (L, C, H, D)
+        return torch.einsum("lbhc,lchd->blhd", pooled, values).flatten(2)
+
+    def attention(self, x: Tensor) -> Tensor:
+        """Weights of shape (B, L, H, S); each row over time sums to one."""
+        return self._weights(x.permute(2, 0, 3, 1)).permute(1, 0, 3, 2)
+
+    def _weights(self, x: Tensor) -> Tensor:
+        _, n_samples, n_steps, _ = x.shape
+        gate = torch.baddbmm(self.gate_bias, x.flatten(1, 2), self.to_gate)
+        signal, valve = gate.chunk(2, dim=-1)
+        scores = torch.bmm(signal.tanh() * valve.sigmoid(), self.to_score)
+        return scores.unflatten(1, (n_samples, n_steps)).softmax(2)
+
+
+class MeanOverTime(nn.Module):
+    """The ablation of `TemporalAttention`: every moment counts the same."""
+
+    def __init__(self, n_leads: int, n_channels: int) -> None:
+        super().__init__()
+        self.to_value = nn.Parameter(torch.empty(n_leads, n_channels, n_channels))
+        nn.init.normal_(self.to_value, std=n_channels**-0.5)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Pool (B, C, L, S) over time to one token per lead, (B, L, C)."""
+        return torch.einsum("bcl,lcd->bld", x.mean(3), self.to_value)
+
+
+class LeadAttention(nn.Module):
+    """Self-attention over leads, as a pre-norm transformer layer.
+
+    Each lead is known by a learned embedding, not by its place in the order.
+
+    Parameters
+    ----------
+    n_leads : int
+        Number of leads, L.
+    n_channels : int
+        Channels, C; a multiple of `n_heads`.
+    n_heads : int, default=4
+        Attention heads, H.
+    """
+
+    def __init__(self, n_leads: int, n_channels: int, n_heads: int = 4) -> None:
+        super().__init__()
+        self.n_heads = n_heads
+        self.embedding = nn.Parameter(torch.randn(n_leads, n_channels) * 0.02)
+        self.norm_1 = nn.LayerNorm(n_channels)
+        self.to_qkv = nn.Linear(n_channels, 3 * n_channels, bias=False)
+        self.to_out = nn.Linear(n_channels, n_channels)
+        self.norm_2 = nn.LayerNorm(n_channels)
+        self.mlp = nn.Sequential(
+            nn.Linear(n_channels, 2 * n_channels),
+            nn.GELU(),
+            nn.Linear(2 * n_channels, n_channels),
+        )
+
+    def forward(self, x: Tensor, present: Tensor) -> Tensor:
+        """Tokens (B, L, C) with absent leads masked; `present` is (B, L)."""
+        x = x + self.embedding
+        q, k, v = self._project(x)  # three times (B, H, L, D)
+        mask = present[:, None, None]
+        out = F.scaled_dot_product_attention(q, k, v, attn_mask=mask)
+        x = x + self.to_out(out.transpose(1, 2).flatten(2))
+        return x + self.mlp(self.norm_2(x))
+
+    def attention(self, x: Tensor, present: Tensor) -> Tensor:
+        """Weights of shape (B, H, L, L); each row, a query, sums to one."""
+        q, k, _ = self._project(x + self.embedding)
+        scores = q @ k.mT / q.shape[-1] ** 0.5
+        return scores.masked_fill(~present[:, None, None], -torch.inf).softmax(-1)
+
+    def _project(self, x: Tensor) -> tuple[Tensor, ...]:
+        qkv = self.to_qkv(self.norm_1(x)).unflatten(-1, (3, self.n_heads, -1))
+        return tuple(qkv.permute(2, 0, 3, 1, 4))
+
+
+class Encoder(nn.Module):
+    """ECGs (B, L, T) in mV to latent features (B, Z).
+
+    Parameters
+    ----------
+    n_leads : int
+        Number of leads, L.
+    n_channels : int, default=32
+        Channels, C.
+    latent_dim : int, default=64
+        Latent features, Z.
+    lead_attention, temporal_attention : bool, default=True
+        Whether leads attend to each other, and whether moments are weighted; switching
+        one off is the paper's ablation.
+    scale : float, default=1.0
+        Divides the ECG: one number for all leads, so that voltages stay comparable.
+    """
+
+    def __init__(
+        self,
+        n_leads: int,
+        n_channels: int = 32,
+        latent_dim: int = 64,
+        *,
+        lead_attention: bool = True,
+        temporal_attention: bool = True,
+        scale: float = 1.0,
+    ) -> None:
+        super().__init__()
+        self.register_buffer("scale", torch.tensor(float(scale)))
+        self.trunk = Trunk(n_channels)
+        pool = TemporalAttention if temporal_attention else MeanOverTime
+        self.temporal = pool(n_leads, n_channels)
+        self.across_leads = (
+            LeadAttention(n_leads, n_channels) if lead_attention else None
+        )
+        self.to_latent = nn.Linear(2 * n_channels, latent_dim)
+
+    def forward(self, x: Tensor, present: Tensor | None = None) -> Tensor:
+        """(B, L, T) to (B, Z); `present` (B, L) defaults to the leads without NaN."""
+        if present is None:
+            present = present_leads(x)
+        tokens = self.lead_tokens(x)
+        if self.across_leads is not None:
+            tokens = self.across_leads(tokens, present)
+        return self.to_latent(_mean_and_max(tokens, present))
+
+    def lead_tokens(self, x: Tensor) -> Tensor:
+        """One token per lead, (B, L, C), each from its own lead alone."""
+        return self.temporal(self.trunk(self._scaled(x)))
+
+    def _scaled(self, x: Tensor) -> Tensor:
+        # The offset of an electrode says nothing of the heart.
+        x = x - x.mean(2, keepdim=True)
+        return x.nan_to_num(0.0) / self.scale
+
+
+class RiskNet(nn.Module):
+    """Encoder and linear head: ECGs (B, L, T) to log risks (B,).
+
+    Parameters
+    ----------
+    dropout : float, default=0.0
+        Share of the latent features that training leaves out, the same for all patients
+        of a batch, so that a risk set is compared by the same features.
+    **encoder
+        Parameters of `Encoder`.
+    """
+
+    def __init__(self, *, dropout: float = 0.0, **encoder) -> None:
+        super().__init__()
+        self.encoder = Encoder(**encoder)
+        self.dropout = nn.Dropout(dropout)
+        self.head = nn.Linear(self.encoder.to_latent.out_features, 1, bias=False)
+        nn.init.normal_(self.head.weight, std=0.01)
+
+    def forward(self, x: Tensor, present: Tensor | None = None) -> Tensor:
+        """(B, L, T) to (B,); `present` (B, L) defaults to the leads without NaN."""
+        latent = self.encoder(x, present)
+        latent = latent * self.dropout(torch.ones_like(latent[:1]))
+        return self.head(latent).squeeze(-1)
+
+
+def _time_conv(n_inputs: int, n_channels: int, kernel_size: int, stride: int):
+    """A convolution over time that never sees two leads."""
+    return nn.Conv2d(
+        n_inputs,
+        n_channels,
+        (1, kernel_size),
+        (1, stride),
+        (0, kernel_size // 2),
+        bias=False,
+    )
+
+
+def _mean_and_max(tokens: Tensor, present: Tensor) -> Tensor:
+    """Pool (B, L, C) over the leads that are there, to (B, 2 C)."""
+    there = present.unsqueeze(-1)
+    mean = (tokens * there).sum(1) / there.sum(1).clamp(min=1)
+    largest = tokens.masked_fill(~there, -torch.inf).amax(1)
+    return torch.cat([mean, largest], dim=1)

@@ -1,0 +1,151 @@
+"""
+Real ECGs: PTB-XL
+=================
+
+The comparison of the first example on real recordings. PTB-XL has no follow-up, so the
+outcome here is *simulated*, from age and from what physicians said of each ECG.
+Signals, labels and ages are real; risks and times are not, and the scores say nothing
+about what becomes of these patients.
+
+Get PTB-XL at https://physionet.org/content/ptb-xl/ and pass its folder; with all of it,
+choose a fold or two, each of about 2,200 ECGs::
+
+    python examples/plot_2_ptbxl.py ptb-xl/1.0.3 --folds 10
+"""
+
+# %%
+# Recordings, labels, patients
+# ----------------------------
+
+import argparse
+import os
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from sklearn.base import clone
+from sklearn.impute import SimpleImputer
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sksurv.linear_model import CoxPHSurvivalAnalysis
+from sksurv.nonparametric import kaplan_meier_estimator
+
+from ecgdan_sk import DualAttentionSurvival
+from ecgdan_sk.datasets import load_ptbxl, simulate_follow_up
+from ecgdan_sk.measurements import ECGMeasurements
+from ecgdan_sk.metrics import compare_models, concordance_index
+from ecgdan_sk.model_selection import RepeatedEventKFold
+
+default = Path(os.environ.get("ECGDAN_DATA", "."), "ptbxl")
+parser = argparse.ArgumentParser(description="Network against Cox models on PTB-XL.")
+parser.add_argument("path", nargs="?", default=default, help="folder of PTB-XL")
+parser.add_argument("--folds", type=int, nargs="+", help="folds of PTB-XL, or all")
+parser.add_argument("--n-repeats", type=int, default=2, help="repeats of 2 folds")
+parser.add_argument("--n-jobs", type=int, help="processes that read recordings")
+parser.add_argument("--picture", metavar="FILE", help="save the picture there")
+options, _ = parser.parse_known_args()
+
+ptbxl = load_ptbxl(
+    options.path, sampling_rate=100, folds=options.folds, n_jobs=options.n_jobs
+)
+n_samples = len(ptbxl.X)
+print(f"{n_samples} ECGs of {len(np.unique(ptbxl.patient_id))} patients")
+print(ptbxl.superclasses.sum().to_frame("ECGs with a statement of the class"))
+
+# %%
+# Simulated follow-up
+# -------------------
+#
+# The hazard doubles with every 25 years of age, and rises with each class of disease by
+# the factors below. One in five has the simulated event within ten years.
+
+hazard_ratio = pd.Series({"MI": 3.0, "HYP": 2.0, "CD": 2.0, "STTC": 2.0})
+age = ptbxl.covariates["age"].fillna(ptbxl.covariates["age"].median())
+log_risk = np.log(2) * age / 25
+log_risk += ptbxl.superclasses[hazard_ratio.index] @ np.log(hazard_ratio)
+log_risk = log_risk.to_numpy()
+y = simulate_follow_up(log_risk, event_rate=0.2, random_state=0)
+
+# %%
+# A network and two Cox models
+# ----------------------------
+#
+# The network reads the signals, one Cox model measures them, and the other knows age
+# and sex alone. Age drives the simulation too, but signals tell it only roughly.
+
+
+def cox(*steps):
+    """A ridge-penalised Cox model of standardised features."""
+    prepare = SimpleImputer(keep_empty_features=True), StandardScaler()
+    return make_pipeline(*steps, *prepare, CoxPHSurvivalAnalysis(alpha=10))
+
+
+models = {
+    "Network on signals": (DualAttentionSurvival(random_state=0), ptbxl.X),
+    "Cox on measurements": (cox(ECGMeasurements(sampling_rate=100)), ptbxl.X),
+    "Cox on age and sex": (cox(), ptbxl.covariates.to_numpy()),
+}
+
+# %%
+# Folds by patient
+# ----------------
+#
+# All ECGs of a patient are in one fold, otherwise a model could know the patient again.
+
+folds = RepeatedEventKFold(2, n_repeats=options.n_repeats, random_state=0)
+folds = list(folds.split(ptbxl.X, y, groups=ptbxl.patient_id))
+scores = {name: [] for name in [*models, "True simulated log risk"]}
+third = {name: np.full(n_samples, -1) for name in models}
+for train, test in folds:
+    for name, (model, X) in models.items():
+        risk = clone(model).fit(X[train], y[train]).predict(X[test])
+        scores[name].append(concordance_index(y[test], risk))
+        # Of several repeats the last one stays.
+        third[name][test] = 3 * risk.argsort().argsort() // len(test)
+    scores["True simulated log risk"].append(concordance_index(y[test], log_risk[test]))
+
+scores = pd.DataFrame(scores)
+network, *others = models
+for other in others:
+    scores[f"Network - {other}"] = scores[network] - scores[other]
+table = scores.agg(["mean", "std", "min", "max"]).T
+print(f"C-index with simulated follow-up, {len(folds)} test folds\n{table.round(3)}")
+for other in others:
+    gain = compare_models(scores[network], scores[other], n_splits=2)
+    interval = f"95 % interval {gain.low:+.3f} to {gain.high:+.3f}"
+    print(f"{network} - {other}: {gain.value:+.3f}, {interval} (simulated follow-up)")
+
+# %%
+# Risk groups over time
+# ---------------------
+#
+# Kaplan-Meier curves of the thirds of risk, with 95 % confidence bands, as long as ten
+# ECGs are at risk. The follow-up is simulated.
+
+
+def plot_survival(ax, y, **style):
+    """Draw the share of ECGs that are still free of the event."""
+    days, survival, band = kaplan_meier_estimator(
+        y["event"], y["time"], conf_type="log-log"
+    )
+    shown = days <= np.sort(y["time"])[-10]
+    years = np.append(0, days[shown] / 365.25)
+    low, high = (np.append(1, edge[shown]) for edge in band)
+    ax.step(years, np.append(1, survival[shown]), where="post", **style)
+    ax.fill_between(years, low, high, step="post", color=style["color"], alpha=0.15)
+
+
+fig, axes = plt.subplots(1, 3, figsize=(11, 4), sharey=True, layout="constrained")
+colors = plt.get_cmap("viridis")([0.8, 0.5, 0.1])
+for ax, name in zip(axes, models):
+    for i, label in enumerate(["lowest third", "middle third", "highest third"]):
+        plot_survival(ax, y[third[name] == i], color=colors[i], label=label)
+    ax.set(title=f"{name}: C = {scores[name].mean():.2f}", xlabel="Simulated years")
+axes[0].set_ylabel("Free of the simulated event")
+axes[0].legend(title="Predicted risk", loc="lower left", frameon=False)
+fig.suptitle("PTB-XL with simulated follow-up, by risk from a model not fitted to them")
+if options.picture:
+    fig.savefig(options.picture, dpi=150)
+else:
+    plt.show()

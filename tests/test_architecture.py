@@ -1,0 +1,163 @@
+"""The house rules: who imports whom, what loads what, and how long a file may be."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parents[1] / "ecgdan_sk"
+FILES = sorted(PACKAGE.rglob("*.py"))
+MODULES = {path.relative_to(PACKAGE).parts[0].removesuffix(".py") for path in FILES}
+
+# What a module, or a folder of private modules, may import of the rest of the package.
+# A new one is a new line here and in the design, with a reason of its own and a place.
+MAY_IMPORT = {
+    "_baseline": set(),
+    "_beats": set(),
+    "_delineation": set(),
+    "_validation": set(),
+    "augmentation": set(),
+    "losses": set(),
+    "network": set(),
+    "paper_network": set(),
+    "plotting": set(),
+    "records": set(),
+    "_censoring": {"_validation"},
+    "_training": {"augmentation", "network"},
+    "datasets": {"_validation", "records"},
+    "preprocessing": {"_beats", "_validation", "records"},
+    "measurements": {"_beats", "_delineation", "preprocessing", "records"},
+    "metrics": {"_censoring", "_validation"},
+    "model_selection": {"_validation", "metrics"},
+    "baselines": {"_validation", "measurements", "model_selection", "records"},
+    "reports": {"_validation", "records"},
+    "survival": {
+        "_baseline",
+        "_training",
+        "_validation",
+        "losses",
+        "metrics",
+        "network",
+        "paper_network",
+        "records",
+    },
+    "pretraining": {
+        "_training",
+        "_validation",
+        "augmentation",
+        "losses",
+        "network",
+        "paper_network",
+        "records",
+        "reports",
+    },
+    "explain": {"_validation", "metrics", "network", "records", "survival"},
+    "__init__": {"survival", "pretraining"},
+}
+
+READERS = ("wfdb", "pydicom", "sierraecg", "h5py", "pyedflib", "defusedxml")
+MAY_NAME = {
+    "skorch": {"_training"},
+    "matplotlib": {"plotting"},
+    "sentence_transformers": {"reports"},
+    "optuna": set(),
+    **{reader: {"datasets"} for reader in READERS},
+}
+
+CEILINGS = {
+    "_baseline": 120,
+    "_delineation": 350,
+    "_training": 300,
+    "_validation": 200,
+    "augmentation": 150,
+    "explain": 300,
+    "losses": 300,
+    "measurements": 300,
+    "metrics": 400,
+    "model_selection": 150,
+    "network": 400,
+    "paper_network": 250,
+    "plotting": 400,
+    "preprocessing": 300,
+    "pretraining": 400,
+    "records": 200,
+    "reports": 300,
+    "survival": 400,
+}
+OTHER_CEILING = 300
+
+
+def module_of(path):
+    """The module, or the folder of modules, that a file belongs to."""
+    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+
+
+def imports_of(path):
+    """Modules of the package, and packages of others, that a file imports anywhere."""
+    folder = path.relative_to(PACKAGE).parent.parts
+    own, other = set(), set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and node.level:
+            parts = [*folder[: len(folder) - node.level + 1]]
+            parts += (node.module or "").split(".") if node.module else []
+            own.update([parts[0]] if parts else [alias.name for alias in node.names])
+        elif isinstance(node, ast.ImportFrom):
+            other.add(node.module.split(".")[0])
+        elif isinstance(node, ast.Import):
+            other.update(alias.name.split(".")[0] for alias in node.names)
+    return own, other
+
+
+def file_id(path):
+    return str(path.relative_to(PACKAGE))
+
+
+@pytest.mark.parametrize("path", FILES, ids=file_id)
+def test_imports_flow_one_way(path):
+    module = module_of(path)
+    assert module in MAY_IMPORT, f"{module} has no place in MAY_IMPORT and the design"
+    own, other = imports_of(path)
+    assert own - {module} <= MAY_IMPORT[module]
+    assert "ecgdan_sk" not in other, "import the package's own modules relatively"
+
+
+@pytest.mark.parametrize("path", FILES, ids=file_id)
+def test_packages_are_named_in_their_place_only(path):
+    _, other = imports_of(path)
+    for package in other & MAY_NAME.keys():
+        assert module_of(path) in MAY_NAME[package], package
+
+
+@pytest.mark.parametrize("path", FILES, ids=file_id)
+def test_file_is_below_its_ceiling(path):
+    n_lines = len(path.read_text(encoding="utf-8").splitlines())
+    assert n_lines <= CEILINGS.get(module_of(path), OTHER_CEILING)
+
+
+def test_the_import_rules_have_no_cycle():
+    left = dict(MAY_IMPORT)
+    while left:
+        free = {module for module, allowed in left.items() if not allowed & left.keys()}
+        assert free, f"a cycle among {sorted(left)}"
+        left = {module: left[module] for module in left.keys() - free}
+
+
+def test_no_file_is_a_drawer():
+    assert not MODULES & {"utils", "_utils", "helpers", "_helpers", "base", "common"}
+
+
+def test_top_level_holds_the_estimators_alone():
+    import ecgdan_sk
+
+    assert set(ecgdan_sk.__all__) <= {"DualAttentionSurvival", "ECGReportPretrainer"}
+
+
+@pytest.mark.parametrize("module", ["ecgdan_sk", "ecgdan_sk.datasets"])
+def test_import_loads_nothing_heavy(module):
+    heavy = {"wfdb", "matplotlib", "sentence_transformers", "optuna", "pydicom", "h5py"}
+    code = f"import sys, {module}; print(*sorted({heavy} & sys.modules.keys()))"
+    run = [sys.executable, "-W", "ignore", "-c", code]
+    loaded = subprocess.run(run, capture_output=True, text=True, check=True).stdout
+    assert loaded.split() == []
