@@ -47,13 +47,15 @@ def find_beats(ecg, sampling_rate):
     """`Beats` of one ECG (L, T) in mV without NaN; None where no QRS stands out."""
     clean, quick, rate = _filtered(np.asarray(ecg, np.float32), sampling_rate)
     peaks = detect_qrs(quick, rate)
+    peaks = peaks[~_is_calibration(quick, peaks)]
     if len(peaks) == 0:
         return None
     dominant, peaks, similarity = _dominant_morphology(quick, peaks)
     chosen = peaks[dominant & ~_premature(peaks, dominant)]
     windows = _cut(clean, chosen, BEFORE, AFTER)
     windows = _level(windows)
-    return Beats(peaks, dominant, windows, _median(windows), similarity, rate)
+    median = _held(_median(windows))
+    return Beats(peaks, dominant, windows, median, similarity, rate)
 
 
 def detect_qrs(quick, rate):
@@ -116,8 +118,9 @@ def _without_mains(hertz, spectrum):
 def _activity(quick, rate):
     """Spatial velocity (T,) of the leads in which a QRS stands out of the rest."""
     speed = np.diff(quick, axis=1, prepend=quick[:, :1])
+    speed /= max(speed.max(), np.float32(1e-20))
     square = speed * speed
-    power = square.mean(axis=1) + 1e-30
+    power = square.mean(axis=1) + np.float32(1e-12)
     peakedness = (square * square).mean(axis=1) / power**2
     square *= (np.clip(peakedness / 3 - 1, 0.05, 2) / power)[:, None]
     total = square.sum(axis=0)
@@ -154,6 +157,15 @@ def _is_t_wave(peaks, height, rate):
     """Whether a peak follows a much higher one at the distance of a T wave."""
     soon = np.diff(peaks, prepend=-peaks[-1:]) < 0.36 * rate
     return soon & (height < 0.6 * np.concatenate([[0], height[:-1]]))
+
+
+def _is_calibration(quick, peaks):
+    """Whether a peak (B,) is the same in most leads, when others are not."""
+    near = _cut(quick, peaks, _HALF_QRS, _HALF_QRS, fill=0.0)
+    common = np.median(near, axis=1, keepdims=True)
+    apart = ((near - common) ** 2).sum(axis=2)
+    alike = (apart <= 0.05 * (common**2).sum(axis=2)).mean(axis=1) > 0.7
+    return alike & ~alike.all()
 
 
 def _dominant_morphology(quick, peaks):
@@ -223,6 +235,12 @@ def _median(windows):
     low = np.take_along_axis(ordered, np.maximum((n - 1) // 2, 0), axis=0)
     high = np.take_along_axis(ordered, np.minimum(n // 2, len(windows) - 1), axis=0)
     return ((low + high) / 2)[0]
+
+
+def _held(median):
+    """The median, with its first and last known sample beyond the ends of the ECG."""
+    known = np.flatnonzero(np.isfinite(median[0]))
+    return median[:, np.clip(np.arange(median.shape[1]), known[0], known[-1])]
 
 
 def _level(windows):

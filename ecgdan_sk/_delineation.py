@@ -13,7 +13,7 @@ from scipy import ndimage
 _MS = 0.5  # samples per millisecond
 
 # Reliability that the P wave of the median beat needs, in a regular rhythm and not.
-_RELIABLE_P, _RELIABLE_P_IRREGULAR = 0.4, 0.75
+_RELIABLE_P, _RELIABLE_P_IRREGULAR = 0.4, 0.83
 _IRREGULAR = 0.06  # typical change from one RR interval to the next, relative
 
 
@@ -122,23 +122,28 @@ def _speed(beat, sigma):
 def _qrs_limits(beat, r):
     """First and last sample of the QRS in any lead, from the spatial velocity."""
     speed = _speed(beat, 3 * _MS)
-    first = r - int(100 * _MS)
-    centre = first + int(speed[first : r + int(100 * _MS)].argmax())
+    reach = int(100 * _MS)
+    centre = r - reach + int(speed[r - reach : r + reach].argmax())
     before = speed[max(centre - int(200 * _MS), 0) : centre - int(60 * _MS)]
     after = speed[centre + int(60 * _MS) : centre + int(300 * _MS)]
-    onset = _steps_to_rest(speed[centre::-1], before, 0.25, 0.06, int(16 * _MS))
-    offset = _steps_to_rest(speed[centre:], after, 0.25, 0.06, int(28 * _MS))
-    return centre - onset, centre + offset
+    # In a broad QRS the vector may rest for a while: begin at its outer fast parts.
+    near = slice(max(centre - reach, 0), centre + reach)
+    top, rest = speed[centre], np.quantile(np.concatenate([before, after]), 0.5)
+    fast = near.start + np.flatnonzero(speed[near] > max(0.15 * top, 4 * rest))
+    first, last = (fast[0], fast[-1]) if len(fast) else (centre, centre)
+    onset = _steps_to_rest(speed[first::-1], top, before, 0.25, 0.08, int(16 * _MS))
+    offset = _steps_to_rest(speed[last:], top, after, 0.25, 0.04, int(28 * _MS))
+    return int(first - onset), int(last + offset)
 
 
-def _steps_to_rest(speed, around, quantile, part, n_quiet):
+def _steps_to_rest(speed, top, around, quantile, part, n_quiet):
     """Steps from a wave until its speed is near that of rest for `n_quiet` samples.
 
     Near means: above rest by less than `part` of what the wave rises above it; rest is
-    a low quantile of the speeds `around`.
+    a low quantile of the speeds `around`, and `top` the highest of the wave.
     """
     rest = np.quantile(around, quantile)
-    level = rest + part * (speed[0] - rest)
+    level = rest + part * (top - rest)
     ahead = np.convolve(speed, np.full(n_quiet, 1 / n_quiet))[n_quiet - 1 : len(speed)]
     stays = np.flatnonzero((speed[: len(ahead)] < level) & (ahead < level))
     return int(stays[0]) if len(stays) else len(speed) - 1
@@ -184,8 +189,8 @@ def _p_wave(beat, onset, last_t):
     left = max(peak - side, 0)
     up = left + int(speed[left : peak + 1].argmax())
     down = peak + int(speed[peak : peak + side].argmax())
-    start = up - _steps_to_rest(speed[up::-1], speed, 0.1, 0.35, 4)
-    end = down + _steps_to_rest(speed[down:], speed, 0.1, 0.35, 4)
+    start = up - _steps_to_rest(speed[up::-1], speed[up], speed, 0.1, 0.35, 4)
+    end = down + _steps_to_rest(speed[down:], speed[down], speed, 0.1, 0.35, 4)
     return tuple(float(int(first) + edge) for edge in (start, peak, end))
 
 

@@ -28,12 +28,11 @@ from sklearn.base import clone
 from sklearn.impute import SimpleImputer
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
-from sksurv.linear_model import CoxPHSurvivalAnalysis
 from sksurv.nonparametric import kaplan_meier_estimator
 
 from ecgdan_sk import DualAttentionSurvival
+from ecgdan_sk.baselines import PenalisedCox, cox_measurements
 from ecgdan_sk.datasets import load_ptbxl, simulate_follow_up
-from ecgdan_sk.measurements import ECGMeasurements
 from ecgdan_sk.metrics import compare_models, concordance_index
 from ecgdan_sk.model_selection import RepeatedEventKFold
 
@@ -74,17 +73,11 @@ y = simulate_follow_up(log_risk, event_rate=0.2, random_state=0)
 # The network reads the signals, one Cox model measures them, and the other knows age
 # and sex alone. Age drives the simulation too, but signals tell it only roughly.
 
-
-def cox(*steps):
-    """A ridge-penalised Cox model of standardised features."""
-    prepare = SimpleImputer(keep_empty_features=True), StandardScaler()
-    return make_pipeline(*steps, *prepare, CoxPHSurvivalAnalysis(alpha=10))
-
-
+cox = make_pipeline(SimpleImputer(), StandardScaler(), PenalisedCox())
 models = {
     "Network on signals": (DualAttentionSurvival(random_state=0), ptbxl.X),
-    "Cox on measurements": (cox(ECGMeasurements(sampling_rate=100)), ptbxl.X),
-    "Cox on age and sex": (cox(), ptbxl.covariates.to_numpy()),
+    "Cox on measurements": (cox_measurements(sampling_rate=100), ptbxl.X),
+    "Cox on age and sex": (cox, ptbxl.covariates.to_numpy()),
 }
 
 # %%

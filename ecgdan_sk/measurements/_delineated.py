@@ -127,7 +127,8 @@ def _typical_rr(beats):
 def _why_no_p(rr):
     """The reason for the lack of a P wave, given the RR intervals."""
     if len(rr) < 2:
-        return "too few beats to tell a P wave"
+        few = "one beat" if len(rr) == 0 else "two beats"
+        return f"{few} only, too few to tell a P wave"
     # Half as reliable as possible is enough in a regular rhythm only.
     if p_is_real(0.5, rr):
         return "no P wave"

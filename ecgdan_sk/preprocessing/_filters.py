@@ -108,6 +108,7 @@ class BandPass(ECGTransformer):
             return X, rate
         edges = [edge for edge in (self.low, self.high) if edge is not None]
         kind = "band" if len(edges) == 2 else "low" if self.low is None else "high"
+        edges = edges if len(edges) == 2 else edges[0]
         sos = signal.butter(self.order, edges, kind, fs=rate, output="sos")
         # A slow filter needs a long run-up, mirrored from the ECG itself.
         length = min(X.shape[2] - 1, int(2 * rate / (self.low or 1.0)))

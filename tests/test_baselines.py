@@ -1,0 +1,197 @@
+"""Baselines: pipelines over the network's X, and the Cox model inside them."""
+
+import importlib.util
+import pickle
+
+import numpy as np
+import pytest
+from sklearn.base import clone
+from sklearn.model_selection import cross_val_score
+from sksurv.linear_model import CoxPHSurvivalAnalysis
+from sksurv.metrics import concordance_index_censored
+from sksurv.util import Surv
+
+from ecgdan_sk.baselines import (
+    Covariates,
+    PenalisedCox,
+    RandomConvolutions,
+    cox_covariates,
+    cox_measurements,
+    cox_paper15,
+    cox_random_convolutions,
+    gradient_boosting,
+    survival_forest,
+)
+from ecgdan_sk.baselines._penalised_cox import _log_likelihood, _steepest
+from ecgdan_sk.datasets import make_ecg_cohort
+from ecgdan_sk.model_selection import EventKFold
+from ecgdan_sk.records import ECGRecords
+
+
+@pytest.fixture(scope="module")
+def cohort():
+    bunch = make_ecg_cohort(
+        160,
+        sampling_rate=100,
+        duration=5,
+        event_rate=0.4,
+        risk="parameters",
+        random_state=0,
+    )
+    bunch.records = ECGRecords(bunch.X, 100, covariates=bunch.covariates)
+    return bunch
+
+
+@pytest.fixture
+def table():
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(300, 6))
+    X[:, 5] = X[:, 4] + 0.1 * rng.normal(size=300)
+    time = rng.exponential(np.exp(-X[:, 0] + 0.5 * X[:, 4]))
+    # Rounded up: many ties.
+    return X, Surv.from_arrays(time < 1.5, np.ceil(np.minimum(time, 1.5) * 10))
+
+
+@pytest.mark.parametrize(
+    ("pipeline", "above"),
+    [(cox_paper15(), 0.6), (cox_measurements(), 0.58), (gradient_boosting(), 0.57)],
+    ids=["cox_paper15", "cox_measurements", "gradient_boosting"],
+)
+def test_baselines_find_the_risk_in_the_parameters(cohort, pipeline, above):
+    scores = cross_val_score(
+        pipeline, cohort.records, cohort.y, cv=EventKFold(2, random_state=0)
+    )
+    assert np.isfinite(scores).all()
+    assert scores.mean() > above
+
+
+@pytest.mark.parametrize(
+    "pipeline",
+    [
+        cox_paper15(100),
+        cox_measurements(100, l1_ratio=0.5),
+        cox_covariates(),
+        gradient_boosting(100).set_params(
+            gradientboostingsurvivalanalysis__n_estimators=5
+        ),
+        survival_forest(100).set_params(randomsurvivalforest__n_estimators=5),
+    ],
+    ids=["paper15", "elastic_net", "covariates", "boosting", "forest"],
+)
+def test_baselines_predict_as_scikit_survival_does(cohort, pipeline):
+    fitted = clone(pipeline).fit(cohort.records[:120], cohort.y[:120])
+    test = cohort.records[120:]
+    risk = fitted.predict(test)
+    assert risk.shape == (40,)
+    assert fitted.score(test, cohort.y[120:]) == pytest.approx(
+        concordance_index_censored(
+            *(cohort.y[120:][n] for n in ("event", "time")), risk
+        )[0]
+    )
+    survival = fitted.predict_survival_function(test, return_array=True)
+    assert ((survival >= 0) & (survival <= 1)).all()
+    assert (np.diff(survival, axis=1) <= 1e-12).all()
+    again = pickle.loads(pickle.dumps(fitted)).predict(test)
+    np.testing.assert_array_equal(again, risk)
+
+
+def test_absent_leads_and_dead_recordings_get_a_risk(cohort):
+    X = cohort.X.copy()
+    X[::3, 8] = np.nan
+    X[5] = 0
+    risk = cox_measurements(100).fit(X, cohort.y).predict(X)
+    assert np.isfinite(risk).all()
+
+
+def test_covariates_say_what_is_missing(cohort):
+    np.testing.assert_array_equal(
+        Covariates(["age"]).fit_transform(cohort.records)[:, 0],
+        cohort.covariates["age"],
+    )
+    with pytest.raises(ValueError, match="weight is not there; X has age, sex"):
+        Covariates(["age", "weight"]).fit(cohort.records)
+    with pytest.raises(ValueError, match=r"ECGRecords\(X, covariates"):
+        cox_covariates().fit(cohort.X, cohort.y)
+
+
+def test_ridge_agrees_with_scikit_survival(table):
+    X, y = table
+    model = PenalisedCox().fit(X, y)
+    # There the penalty stands beside the sum of the likelihood, here beside its mean.
+    reference = CoxPHSurvivalAnalysis(alpha=model.alpha_ * len(X)).fit(X, y)
+    np.testing.assert_allclose(model.coef_, reference.coef_, atol=2e-3)
+    rank = np.corrcoef(model.predict(X), reference.predict(X))[0, 1]
+    assert rank > 0.9999
+
+
+def test_penalty_is_the_best_of_those_tried(table):
+    X, y = table
+    model = PenalisedCox(n_alphas=12).fit(X, y)
+    assert len(model.alphas_) == len(model.scores_) == 12
+    assert model.alpha_ == model.alphas_[model.scores_.argmax()]
+    # Noise asks for a stronger penalty than signal does.
+    noise = np.random.default_rng(1).normal(size=X.shape)
+    assert PenalisedCox(n_alphas=12).fit(noise, y).alpha_ > 3 * model.alpha_
+
+
+def test_ridge_keeps_all_and_lasso_few_coefficients(table):
+    X, y = table
+    assert (PenalisedCox().fit(X, y).coef_ != 0).all()
+    strong = PenalisedCox(l1_ratio=1, n_alphas=4, alpha_min_ratio=0.3).fit(X, y)
+    assert 0 < (strong.coef_ != 0).sum() < 6
+
+
+def test_log_likelihood_is_that_of_the_definition(table):
+    X, y = table
+    log_risk = X @ np.random.default_rng(2).normal(size=(6, 3))
+    expected = np.zeros(3)
+    for i in np.flatnonzero(y["event"]):
+        at_risk = y["time"] >= y["time"][i]
+        expected += log_risk[i] - np.log(np.exp(log_risk[at_risk]).sum(axis=0))
+    found = _log_likelihood(log_risk, y["event"], y["time"])
+    np.testing.assert_allclose(found, expected)
+    step = 1e-5 * np.eye(6)
+    slopes = [
+        np.diff(_log_likelihood(X @ np.array([-s, s]).T, y["event"], y["time"]))
+        for s in step
+    ]
+    steepest = np.abs(slopes).max() / 2e-5 / len(X)
+    assert _steepest(X, y["event"], y["time"]) == pytest.approx(steepest, rel=1e-4)
+
+
+def test_more_features_than_samples():
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(40, 200))
+    y = Surv.from_arrays(rng.random(40) < 0.5, rng.exponential(size=40))
+    assert np.isfinite(PenalisedCox(cv=3).fit(X, y).predict(X)).all()
+
+
+def test_too_few_events_are_said(table):
+    X, y = table
+    y = y.copy()
+    y["event"] = np.arange(len(y)) == 3
+    with pytest.raises(ValueError, match="At least two events.*got 1"):
+        PenalisedCox().fit(X, y)
+
+
+@pytest.mark.parametrize(
+    ("options", "name"), [({"l1_ratio": 2}, "l1_ratio"), ({"cv": 1}, "cv")]
+)
+def test_wrong_parameters_are_named(table, options, name):
+    with pytest.raises(ValueError, match=name):
+        PenalisedCox(**options).fit(*table)
+
+
+def test_random_convolutions(cohort):
+    pipeline = cox_random_convolutions(500)
+    if importlib.util.find_spec("aeon") is None:
+        with pytest.raises(ImportError, match="pip install aeon"):
+            pipeline.fit(cohort.X, cohort.y)
+        return
+    X = cohort.X.copy()
+    X[0, 3] = np.nan
+    risk = pipeline.fit(X, cohort.y).predict(X)
+    assert np.isfinite(risk).all()
+    features = RandomConvolutions(500, random_state=0).fit_transform(X)
+    again = RandomConvolutions(500, random_state=0).fit_transform(X)
+    np.testing.assert_array_equal(features, again)
