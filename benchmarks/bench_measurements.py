@@ -42,6 +42,14 @@ AIMS = {
     "qt_interval_ms": 15,
 }
 
+# The distinct recordings among the files.
+PHILIPS = (
+    "129DYPRG",
+    "2020-5-18_15-48-11",
+    "3191723_ZZDEMOPTONLY_1-04_orig",
+    "ad4d3d80-d165_1-04_orig",
+)
+
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -149,7 +157,8 @@ def vendors():
             ("heart_rate_bpm", 2),
         ]:
             if stored.get(column) is not None:
-                value = f"{found[column]:.0f} (stored {stored[column]:.0f})"
+                digits = 1 if column == "heart_rate_bpm" else 0
+                value = f"{found[column]:.{digits}f} (stored {stored[column]:.0f})"
                 row(f"{name}: `{column}`", value, f"within {aim}")
 
 
@@ -160,8 +169,7 @@ def philips():
         return
     import sierraecg
 
-    for name in ("129DYPRG", "2020-5-18_15-48-11", "3191723_ZZDEMOPTONLY_1-04_orig",
-                 "ad4d3d80-d165_1-04_orig"):  # fmt: skip
+    for name in PHILIPS:
         path = DATA / "vendor" / "philips_sierra_xml" / f"{name}.xml"
         leads = sierraecg.read_file(str(path)).leads
         content = path.read_bytes()
@@ -325,8 +333,8 @@ def music():
     # The second column "Average RR (ms)", after stripping, is that of the Holter.
     patients.columns = patients.columns.str.strip()
     patients = patients.loc[:, ~patients.columns.duplicated()]
-    names = ["PR interval (ms)", "QRS duration (ms)", "QT interval (ms)", "QT corrected",
-             "Average RR (ms)", "Q-waves (necrosis, yes=1)"]  # fmt: skip
+    names = ["PR interval (ms)", "QRS duration (ms)", "QT interval (ms)"]
+    names += ["QT corrected", "Average RR (ms)", "Q-waves (necrosis, yes=1)"]
     ecg = patients[names].apply(pd.to_numeric, errors="coerce")
     ecg = ecg.mask(ecg == 999)
     ecg["fibrillation"] = patients["ECG rhythm"] == 1

@@ -1,4 +1,4 @@
-"""Heart-failure risk from raw 12-lead ECGs, as time-to-event, in scikit-learn's style."""
+"""Heart-failure risk from raw 12-lead ECGs, as time-to-event, for scikit-learn."""
 
 from .survival import DualAttentionSurvival
 

@@ -1,7 +1,8 @@
 """What a Cox model leaves open: the baseline hazard, estimated after training."""
 
 import numpy as np
-from sksurv.functions import StepFunction
+
+from ._risk_sums import log_at_risk
 
 
 class BreslowBaseline:
@@ -19,35 +20,93 @@ class BreslowBaseline:
     Breslow (1972), discussion of Cox, "Regression models and life-tables", JRSS B.
     """
 
-    def fit(self, log_risk, event, time):
-        """Estimate from the log risks, of shape (n_samples,), of the training ECGs."""
-        self.times_, n_events = np.unique(time[event], return_counts=True)
-        order = np.argsort(time)
-        # In log space: the sum over everyone still at risk, for each sample.
-        at_risk = np.logaddexp.accumulate(log_risk[order].astype(np.float64)[::-1])[
-            ::-1
-        ]
-        first_at_risk = np.searchsorted(time[order], self.times_)
-        steps = np.log(n_events) - at_risk[first_at_risk]
-        self.cumulative_hazard_ = np.exp(steps).cumsum()
+    def fit(self, log_risk, event, time, *, sample_weight=None, entry=None):
+        """Estimate from log risks of shape (n_samples,) and what came of them.
+
+        Weights count as repeated samples; a sample is at risk after its `entry`.
+        """
+        weight = np.ones(len(time)) if sample_weight is None else sample_weight
+        self.times_, place = np.unique(time[event & (weight > 0)], return_inverse=True)
+        n_events = np.bincount(
+            place, weight[event & (weight > 0)], minlength=len(self.times_)
+        )
+        with np.errstate(divide="ignore"):
+            log_weighted = log_risk.astype(np.float64) + np.log(weight)
+        at_risk = log_at_risk(log_weighted, time, entry, self.times_)
+        self.cumulative_hazard_ = np.exp(np.log(n_events) - at_risk).cumsum()
         return self
 
-    def cumulative_hazard(self, log_risk):
-        """Hazards of shape (n_samples, n_times), at `times_`."""
-        return np.exp(log_risk)[:, None] * self.cumulative_hazard_
+    def cumulative_hazard(self, log_risk, times=None):
+        """Hazards of shape (n_samples, n_times), by default at `times_`."""
+        steps = np.concatenate([[0.0], self.cumulative_hazard_])
+        times = self.times_ if times is None else times
+        baseline = steps[np.searchsorted(self.times_, times, side="right")]
+        return np.exp(log_risk)[:, None] * baseline
 
 
-class HeldStepFunction(StepFunction):
-    """A step function of time from 0 on, which holds its value past the last step."""
+class BaselineHazards:
+    """Breslow's baselines of each cause: over all samples, and within each stratum.
 
-    def __call__(self, x):
-        """Value at each of the times `x`."""
-        return super().__call__(np.minimum(x, self.x[-1]))
+    Attributes
+    ----------
+    times_ : ndarray of shape (n_times,)
+        Distinct times of events of any cause, in the unit of the target.
+    pooled_ : list of BreslowBaseline
+        Baseline of each cause over all samples.
+    by_stratum_ : dict
+        Stratum to such a list; empty where there are no strata.
+    """
+
+    def fit(self, log_risks, outcome):
+        """Estimate from log risks of shape (n_samples, n_causes) and their outcome."""
+        self.pooled_ = _of_causes(log_risks, outcome)
+        self.times_ = np.unique(np.concatenate([b.times_ for b in self.pooled_]))
+        strata = [] if outcome.strata is None else np.unique(outcome.strata)
+        self.by_stratum_ = {
+            stratum: _of_causes(log_risks[inside], outcome[inside])
+            for stratum, inside in ((s, outcome.strata == s) for s in strata)
+        }
+        return self
+
+    def cumulative_hazards(self, log_risks, times, strata=None):
+        """Hazards of shape (n_samples, n_causes, n_times); without strata, pooled."""
+        if strata is None:
+            return self._hazards(self.pooled_, log_risks, times)
+        strata = self._checked(strata, len(log_risks))
+        hazards = np.empty((*log_risks.shape, len(times)))
+        for stratum in np.unique(strata):
+            inside = strata == stratum
+            baselines = self.by_stratum_[stratum]
+            hazards[inside] = self._hazards(baselines, log_risks[inside], times)
+        return hazards
+
+    def _hazards(self, baselines, log_risks, times):
+        columns = zip(baselines, log_risks.T)
+        return np.stack([b.cumulative_hazard(r, times) for b, r in columns], axis=1)
+
+    def _checked(self, strata, n_samples):
+        """Strata that were seen in `fit`, one for each sample."""
+        strata = np.asarray(strata)
+        unknown = set(np.unique(strata)) - set(self.by_stratum_)
+        if strata.shape != (n_samples,) or unknown:
+            raise ValueError(
+                f"Expected for each of the {n_samples} samples one of the strata seen "
+                f"in fit, {list(self.by_stratum_)}, got strata of shape {strata.shape} "
+                f"with {sorted(unknown)} among them. Leave strata out for the baseline "
+                "of all samples."
+            )
+        return strata
 
 
-def step_functions(times, values, start):
-    """One function for each row of `values`, `start` until the first of `times`."""
-    times, curves = np.insert(times, 0, 0.0), np.empty(len(values), dtype=object)
-    for i, row in enumerate(np.insert(values, 0, start, axis=1)):
-        curves[i] = HeldStepFunction(times, row)
-    return curves
+def _of_causes(log_risks, outcome):
+    """The baseline of each cause."""
+    return [
+        BreslowBaseline().fit(
+            log_risk,
+            outcome.causes == cause,
+            outcome.time,
+            sample_weight=outcome.weight,
+            entry=outcome.entry,
+        )
+        for cause, log_risk in enumerate(log_risks.T, start=1)
+    ]

@@ -62,7 +62,7 @@ def detect_qrs(quick, rate):
     """Samples (B,) of the QRS complexes of an ECG (L, T) filtered to 6 - 30 Hz."""
     activity = _activity(quick, rate)
     level = _typical_peak(activity, rate)
-    if not level > 3.0 * np.median(activity):
+    if not level > 2.5 * np.median(activity):
         return np.empty(0, int)
     peaks, _ = signal.find_peaks(
         activity, 0.17 * level, distance=int(_FASTEST_RR * rate)
@@ -212,10 +212,12 @@ def _best_shift(wide, template):
 
 
 def _premature(peaks, dominant):
-    """Dominant beats that come early, unless the rhythm as a whole is irregular."""
+    """Dominant beats that come early, whose P wave is another, unless most do."""
     rr = np.diff(peaks, prepend=np.nan)
-    early = dominant & (rr < 0.85 * np.nanmedian(rr)) if len(peaks) > 2 else ~dominant
-    return early & dominant if early.sum() <= dominant.sum() / 4 else early & False
+    if len(peaks) < 4:
+        return np.zeros(len(peaks), bool)
+    early = dominant & (rr < 0.85 * np.nanmedian(rr))
+    return early & (early.sum() <= dominant.sum() / 2)
 
 
 def _cut(ecg, positions, before, after, fill=np.nan):

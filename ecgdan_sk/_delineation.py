@@ -13,7 +13,7 @@ from scipy import ndimage
 _MS = 0.5  # samples per millisecond
 
 # Reliability that the P wave of the median beat needs, in a regular rhythm and not.
-_RELIABLE_P, _RELIABLE_P_IRREGULAR = 0.4, 0.83
+_RELIABLE_P, _RELIABLE_P_IRREGULAR = 0.4, 0.9
 _IRREGULAR = 0.06  # typical change from one RR interval to the next, relative
 
 
@@ -183,7 +183,8 @@ def _p_wave(beat, onset, last_t):
     # The second derivative is blind to a slope, such as the end of the last T wave.
     hump = ndimage.gaussian_filter1d(part, 22 * _MS, axis=1, order=2, mode="nearest")
     hump = (hump * hump).sum(axis=0)
-    peak = 12 + int(hump[12:-12].argmax())
+    # The foot of the QRS is no P wave: that peaks 40 ms before it at least.
+    peak = 12 + int(hump[12 : -int(40 * _MS)].argmax())
     speed = _speed(part, 10 * _MS)
     side = int(60 * _MS)
     left = max(peak - side, 0)

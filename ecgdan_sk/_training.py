@@ -257,13 +257,7 @@ def chosen_device(device: str) -> str:
 
 
 def split_by_event(event, validation_fraction: float, batch_size: int):
-    """Rows for training and for validation, with the same share of events.
-
-    Raises
-    ------
-    ValueError
-        If either part would lack events, or the batches outnumber them.
-    """
+    """Rows for training and for validation, with the same share of events."""
     event = np.asarray(event, dtype=bool)
     n_valid_events = round(validation_fraction * event.sum())
     if n_valid_events < 1 or n_valid_events == event.sum():

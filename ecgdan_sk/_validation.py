@@ -97,7 +97,8 @@ def check_survival(y):
         raise ValueError(
             "The first field of y must be the event indicator, True or False, got the "
             f"values {np.unique(event)[:5].tolist()}. Is it the time? Use "
-            "sksurv.util.Surv.from_arrays(event, time)."
+            "sksurv.util.Surv.from_arrays(event, time). Of competing causes, make the "
+            "one of interest True and the others False."
         )
     _check_times(np.asarray(time))
     if not event.any():

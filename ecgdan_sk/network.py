@@ -46,7 +46,10 @@ class ResidualBlock(nn.Module):
 
 
 class Trunk(nn.Module):
-    """(B, L, T) in mV to (B, C, L, S): features of each lead on its own, S = T / 16.
+    """(B, L, T), scaled, to (B, C, L, S): features of each lead on its own, S = T / 16.
+
+    Each lead enters twice: as it is, and with large deflections compressed, so that the
+    shape of P, ST and T is not lost beside a QRS ten times as high.
 
     Parameters
     ----------
@@ -56,18 +59,15 @@ class Trunk(nn.Module):
 
     def __init__(self, n_channels: int) -> None:
         super().__init__()
-        self.stem = nn.Sequential(
-            _time_conv(1, n_channels // 2, 15, 4), nn.BatchNorm2d(n_channels // 2)
-        )
-        self.blocks = nn.Sequential(
-            ResidualBlock(n_channels // 2, n_channels, 5, 2),
-            ResidualBlock(n_channels, n_channels, 5, 2),
-        )
+        self.stem = _time_conv(2, n_channels // 2, 15, 8)
+        self.norm = nn.BatchNorm2d(n_channels // 2)
+        self.block = ResidualBlock(n_channels // 2, n_channels, 5, 2)
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, L, T) to (B, C, L, S)."""
-        x = x.unsqueeze(1).contiguous(memory_format=torch.channels_last)
-        return self.blocks(F.relu(self.stem(x)))
+        x = torch.stack([x, torch.asinh(10 * x)], dim=1)
+        x = x.contiguous(memory_format=torch.channels_last)
+        return self.block(F.relu(self.norm(self.stem(x))))
 
 
 class TemporalAttention(nn.Module):
@@ -245,6 +245,8 @@ class RiskNet(nn.Module):
 
     Parameters
     ----------
+    n_outputs : int, default=1
+        Outputs of the head, such as one for each cause of an event.
     dropout : float, default=0.0
         Share of the latent features that training leaves out, the same for all patients
         of a batch, so that a risk set is compared by the same features.
@@ -252,15 +254,19 @@ class RiskNet(nn.Module):
         Parameters of `Encoder`.
     """
 
-    def __init__(self, *, dropout: float = 0.0, **encoder) -> None:
+    def __init__(self, *, n_outputs: int = 1, dropout: float = 0.0, **encoder) -> None:
         super().__init__()
         self.encoder = Encoder(**encoder)
         self.dropout = nn.Dropout(dropout)
-        self.head = nn.Linear(self.encoder.to_latent.out_features, 1, bias=False)
+        latent_dim = self.encoder.to_latent.out_features
+        self.head = nn.Linear(latent_dim, n_outputs, bias=False)
         nn.init.normal_(self.head.weight, std=0.01)
 
     def forward(self, x: Tensor, present: Tensor | None = None) -> Tensor:
-        """(B, L, T) to (B,); `present` (B, L) defaults to the leads without NaN."""
+        """(B, L, T) to (B,), or (B, n_outputs) where there are several.
+
+        `present` (B, L) defaults to the leads without NaN.
+        """
         latent = self.encoder(x, present)
         latent = latent * self.dropout(torch.ones_like(latent[:1]))
         return self.head(latent).squeeze(-1)

@@ -148,7 +148,30 @@ class ECGRecords:
 
 
 def as_records(X):
-    """`X` itself if it is ECGRecords; an array of twelve leads is named by `LEADS`."""
+    """ECGRecords of whatever an estimator is given.
+
+    Parameters
+    ----------
+    X : array-like or ECGRecords of shape (n_samples, n_leads, n_times)
+        ECGs; an array must hold the twelve leads of `LEADS`.
+
+    Returns
+    -------
+    ECGRecords
+        `X` itself if it is one, else the array with its leads named.
+
+    Raises
+    ------
+    ValueError
+        If `X` is not three-dimensional, or has another number of leads without names.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from ecgdan_sk.records import as_records
+    >>> as_records(np.zeros((2, 12, 1000))).leads[:3]
+    ('I', 'II', 'III')
+    """
     if isinstance(X, ECGRecords):
         return X
     return ECGRecords(X if hasattr(X, "ndim") else np.asarray(X))

@@ -1,6 +1,6 @@
 """The survival estimator."""
 
-import warnings
+from functools import partial
 from numbers import Integral, Real
 
 import numpy as np
@@ -10,27 +10,26 @@ from sklearn.base import (
     TransformerMixin,
 )
 from sklearn.utils._param_validation import Interval, StrOptions
-from sklearn.utils.validation import check_is_fitted
+from sksurv.util import Surv
 
-from ._baseline import BreslowBaseline, step_functions
-from ._training import ECGDataset, encode, seeded, split_by_event, train_net
-from ._validation import (
-    check_amplitude,
-    check_ecg,
-    check_same_length,
-    check_same_rate,
-    check_survival,
-    check_training_ecg,
-    typical_spread,
-)
-from .losses import CoxLoss
-from .metrics import concordance_index
+from ._curves import SurvivalCurves
+from ._ecg_input import ECGInput
+from ._likelihoods import DISCRETE, PROPORTIONAL, likelihood_of
+from ._members import train_members
+from ._outcomes import check_causes, check_known_causes, check_outcome
+from ._training import ECGDataset, encode, seeded, train_net
+from ._validation import check_same_length, typical_spread
+from .losses import SurvivalLoss
+from .metrics import CensoringKaplanMeier, concordance_index
 from .network import RiskNet
-from .records import as_records
 
 
 class DualAttentionSurvival(
-    ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
+    SurvivalCurves,
+    ECGInput,
+    ClassNamePrefixFeaturesOutMixin,
+    TransformerMixin,
+    BaseEstimator,
 ):
     """Risk of an event over time from raw ECGs, by a dual attention network.
 
@@ -48,13 +47,23 @@ class DualAttentionSurvival(
         Whether leads attend to each other.
     temporal_attention : bool, default=True
         Whether the moments of a lead are weighted, rather than averaged.
+    loss : str, default="cox"
+        Partial likelihood of Cox: "cox", or with competing risks "cause-specific".
+        Discrete time: "logistic-hazard", "deephit", or with competing risks
+        "discrete-competing". See `ecgdan_sk.losses`.
     ties : {"efron", "breslow"}, default="efron"
-        How the partial likelihood treats events at the same time.
-    n_members : int, default=1
+        How a partial likelihood treats events at the same time.
+    n_intervals : int, default=20
+        Intervals of discrete time, between quantiles of the event times.
+    baseline : {"train", "validation"}, default="train"
+        Whose log risks the baseline hazard of a Cox model is estimated from: those of
+        all training ECGs, or those of the ECGs kept for validation, for which a network
+        is not overfitted. Discrete time needs no baseline.
+    n_members : int, default=3
         Networks that are averaged, each with its log risk standardised first.
-    max_epochs : int, default=60
+    max_epochs : int, default=40
         Passes over the training ECGs at the most.
-    patience : int, default=15
+    patience : int, default=12
         Epochs without a lower validation loss after which training ends. The weights of
         the best epoch are kept.
     validation_fraction : float, default=0.2
@@ -86,16 +95,18 @@ class DualAttentionSurvival(
     ----------
     nets_ : list of ECGNet
         The fitted networks, as skorch nets.
-    baseline_ : BreslowBaseline
-        The baseline hazard.
+    likelihood_ : ProportionalHazards or DiscreteTime
+        What makes hazards of the networks' outputs, with `baseline_` or `cut_points_`.
+    censoring_ : CensoringKaplanMeier
+        Distribution of the censoring times, for `survival_scorers`.
+    follow_up_ : float
+        Longest time seen in `fit`.
     leads_in_ : tuple of str
         Leads seen in `fit`.
     n_leads_in_, n_times_in_ : int
         Number of leads and of samples seen in `fit`.
     sampling_rate_in_ : float or None
         Sampling rate seen in `fit`, in Hz, where the ECGs told it.
-    member_means_, member_scales_ : ndarray of shape (n_members,)
-        Mean and standard deviation of each network's log risks over the training ECGs.
 
     References
     ----------
@@ -119,7 +130,10 @@ class DualAttentionSurvival(
         "latent_dim": [Interval(Integral, 1, None, closed="left")],
         "lead_attention": ["boolean"],
         "temporal_attention": ["boolean"],
+        "loss": [StrOptions({*PROPORTIONAL, *DISCRETE})],
         "ties": [StrOptions({"efron", "breslow"})],
+        "n_intervals": [Interval(Integral, 1, None, closed="left")],
+        "baseline": [StrOptions({"train", "validation"})],
         "n_members": [Interval(Integral, 1, None, closed="left")],
         "max_epochs": [Interval(Integral, 1, None, closed="left")],
         "patience": [Interval(Integral, 1, None, closed="left")],
@@ -145,11 +159,14 @@ class DualAttentionSurvival(
         lead_attention=True,
         temporal_attention=True,
         # objective
+        loss="cox",
         ties="efron",
+        n_intervals=20,
+        baseline="train",
         # optimisation
-        n_members=1,
-        max_epochs=60,
-        patience=15,
+        n_members=3,
+        max_epochs=40,
+        patience=12,
         validation_fraction=0.2,
         batch_size=128,
         lr=3e-3,
@@ -167,7 +184,10 @@ class DualAttentionSurvival(
         self.latent_dim = latent_dim
         self.lead_attention = lead_attention
         self.temporal_attention = temporal_attention
+        self.loss = loss
         self.ties = ties
+        self.n_intervals = n_intervals
+        self.baseline = baseline
         self.n_members = n_members
         self.max_epochs = max_epochs
         self.patience = patience
@@ -183,7 +203,7 @@ class DualAttentionSurvival(
         self.verbose = verbose
         self.random_state = random_state
 
-    def fit(self, X, y):
+    def fit(self, X, y, *, sample_weight=None, strata=None, entry=None):
         """Train the networks, then estimate the baseline hazard.
 
         Parameters
@@ -192,7 +212,17 @@ class DualAttentionSurvival(
             ECGs in mV. An array holds the twelve leads of `records.LEADS`; a lead that
             is NaN throughout is absent.
         y : structured array of shape (n_samples,)
-            Fields (event, time), as made by `sksurv.util.Surv`; times in days.
+            Fields (event, time), as made by `sksurv.util.Surv`; times in days. With a
+            loss for competing risks the event holds 0 (censored), 1, 2, ...; 1 is the
+            cause of interest, which `predict` and `score` speak of.
+        sample_weight : array-like of shape (n_samples,) or None, default=None
+            Weight of each sample.
+        strata : array-like of shape (n_samples,) or None, default=None
+            Stratum of each sample, such as its hospital, with a baseline hazard of its
+            own. For Cox losses.
+        entry : array-like of shape (n_samples,) or None, default=None
+            Time after which each sample is at risk (left truncation), such as the age
+            at the ECG where time is age. For Cox losses.
 
         Returns
         -------
@@ -207,25 +237,31 @@ class DualAttentionSurvival(
             If the loss becomes non-finite.
         """
         self._validate_params()
-        records = as_records(X)
-        X = check_ecg(records.signals)
-        check_training_ecg(X, records.leads)
-        event, time = check_survival(y)
+        X = self._learn_input(X)
         check_same_length(X, y)
-        self.leads_in_, self.sampling_rate_in_ = records.leads, records.sampling_rate
-        _, self.n_leads_in_, self.n_times_in_ = X.shape
-        # Ranks are exact in float32, times are not: close times would become ties.
-        target = np.column_stack([event, np.unique(time, return_inverse=True)[1]])
+        outcome = check_outcome(
+            y, sample_weight=sample_weight, strata=strata, entry=entry
+        )
+        likelihood = likelihood_of(
+            self.loss, outcome, ties=self.ties, n_intervals=self.n_intervals
+        )
         with seeded(self.random_state):
-            self.nets_ = self._train_members(X, target.astype(np.float32))
-        log_risks = self._member_log_risks(X)
-        self.member_means_ = log_risks.mean(1)
-        self.member_scales_ = np.maximum(log_risks.std(1), np.finfo(np.float32).tiny)
-        self.baseline_ = BreslowBaseline().fit(self._average(log_risks), event, time)
+            self.nets_, unseen = train_members(
+                partial(self._train, typical_spread(X), likelihood),
+                X,
+                likelihood.target(outcome),
+                n_members=self.n_members,
+                validation_fraction=self.validation_fraction,
+                batch_size=self.batch_size,
+            )
+        unseen = unseen if self.baseline == "validation" else None
+        self.likelihood_ = likelihood.fit(self._outputs(X), outcome, unseen)
+        self.censoring_ = CensoringKaplanMeier().fit(outcome.causes, outcome.time)
+        self.follow_up_ = float(outcome.time.max())
         return self
 
     def predict(self, X):
-        """Log risk of each ECG: higher means an earlier event.
+        """Log risk of each ECG: higher means an earlier event, of the first cause.
 
         Parameters
         ----------
@@ -236,54 +272,13 @@ class DualAttentionSurvival(
         Returns
         -------
         ndarray of shape (n_samples,)
-            Log hazard relative to the mean of the training ECGs.
+            Log hazard relative to the mean of the training ECGs; in discrete time, of
+            the cumulative hazard averaged over the intervals.
         """
-        return self._average(self._member_log_risks(self._checked(X)))
+        return self.likelihood_.log_risk(self._outputs(self._check_input(X)))
 
-    def predict_cumulative_hazard_function(self, X, return_array=False):
-        """Cumulative hazard of each ECG over time.
-
-        Parameters
-        ----------
-        X : array-like or ECGRecords of shape (n_samples, n_leads, n_times)
-            ECGs in mV.
-        return_array : bool, default=False
-            Whether to return an array over `unique_times_`.
-
-        Returns
-        -------
-        ndarray of shape (n_samples,) or (n_samples, n_unique_times)
-            Step functions of time, or their values at `unique_times_`. A step function
-            is 0 before the first event and holds its value past the last.
-        """
-        hazard = self.baseline_.cumulative_hazard(self.predict(X))
-        if return_array:
-            return hazard
-        return step_functions(self.unique_times_, hazard, start=0)
-
-    def predict_survival_function(self, X, return_array=False):
-        """Probability of no event up to each time.
-
-        Parameters
-        ----------
-        X : array-like or ECGRecords of shape (n_samples, n_leads, n_times)
-            ECGs in mV.
-        return_array : bool, default=False
-            Whether to return an array over `unique_times_`.
-
-        Returns
-        -------
-        ndarray of shape (n_samples,) or (n_samples, n_unique_times)
-            Step functions of time, or their values at `unique_times_`. A step function
-            is 1 before the first event and holds its value past the last.
-        """
-        survival = np.exp(
-            -self.predict_cumulative_hazard_function(X, return_array=True)
-        )
-        return survival if return_array else self._step_functions(survival, start=1.0)
-
-    def score(self, X, y):
-        """Concordance index (Harrell's C) of the predicted log risks.
+    def score(self, X, y, *, sample_weight=None, strata=None):
+        """Concordance index (Harrell's C) of the log risks; other causes are censored.
 
         Parameters
         ----------
@@ -291,13 +286,25 @@ class DualAttentionSurvival(
             ECGs in mV.
         y : structured array of shape (n_samples,)
             Fields (event, time).
+        sample_weight : array-like of shape (n_samples,) or None, default=None
+            Weight of each sample.
+        strata : array-like of shape (n_samples,) or None, default=None
+            Stratum of each sample; only those of one stratum are compared.
 
         Returns
         -------
         float
             Between 0 and 1; 0.5 is chance.
         """
-        return concordance_index(y, self.predict(X))
+        causes, time = check_causes(y)
+        log_risk = self.predict(X)
+        check_known_causes(causes, self.likelihood_.n_causes)
+        return concordance_index(
+            Surv.from_arrays(causes == 1, time),
+            log_risk,
+            sample_weight=sample_weight,
+            strata=strata,
+        )
 
     def transform(self, X):
         """Latent features, those of several networks side by side.
@@ -312,7 +319,7 @@ class DualAttentionSurvival(
         ndarray of shape (n_samples, n_members * latent_dim)
             Features that the linear heads weigh.
         """
-        X = self._checked(X)
+        X = self._check_input(X)
         return np.hstack([encode(net, ECGDataset(X)) for net in self.nets_])
 
     @property
@@ -332,8 +339,8 @@ class DualAttentionSurvival(
 
     @property
     def unique_times_(self):
-        """Distinct event times seen in `fit`, where the predicted curves step."""
-        return self.baseline_.times_
+        """Distinct event times seen in `fit`, at which the curves are given."""
+        return self.likelihood_.times_
 
     @property
     def _n_features_out(self):
@@ -348,34 +355,23 @@ class DualAttentionSurvival(
         tags.transformer_tags.preserves_dtype = ["float32"]
         return tags
 
-    def _train_members(self, X, target):
-        """Networks from different seeds, each with its own validation part."""
-        nets = []
-        for _ in range(self.n_members):
-            nets.append(self._train(X, target))
-            if nets[-1].interrupted_:
-                warnings.warn(_interruption(nets, self.n_members), stacklevel=3)
-                break
-        return nets
-
-    def _train(self, X, target):
-        """One network."""
-        training, validation = split_by_event(
-            target[:, 0], self.validation_fraction, self.batch_size
-        )
+    def _train(self, scale, likelihood, training, validation):
+        """One network, for ECGs of about that scale."""
+        criterion = {f"criterion__{k}": v for k, v in likelihood.loss.items()}
         return train_net(
             RiskNet,
-            CoxLoss,
-            ECGDataset(X, target, training),
-            ECGDataset(X, target, validation),
+            SurvivalLoss,
+            training,
+            validation,
             module__n_leads=self.n_leads_in_,
+            module__n_outputs=likelihood.n_outputs,
             module__n_channels=self.n_channels,
             module__latent_dim=self.latent_dim,
             module__lead_attention=self.lead_attention,
             module__temporal_attention=self.temporal_attention,
             module__dropout=self.dropout,
-            module__scale=typical_spread(X),
-            criterion__ties=self.ties,
+            module__scale=scale,
+            **criterion,
             max_epochs=self.max_epochs,
             patience=self.patience,
             batch_size=self.batch_size,
@@ -388,37 +384,12 @@ class DualAttentionSurvival(
             verbose=self.verbose,
         )
 
-    def _checked(self, X):
-        """Signals with the leads and the length seen in `fit`."""
-        check_is_fitted(self)
-        records = as_records(X)
-        check_same_rate(records.sampling_rate, self.sampling_rate_in_)
-        X = check_ecg(records.select_leads(self.leads_in_).signals)
-        if X.shape[2] != self.n_times_in_:
-            raise ValueError(
-                f"X has {X.shape[2]} samples per lead, but the model was fitted with "
-                f"{self.n_times_in_}. Resample, crop or pad X to that length."
-            )
-        check_amplitude(X)
-        return X
+    def _outputs(self, X):
+        """Outputs of the networks, of shape (n_members, n_samples, n_outputs)."""
+        outputs = [net.predict(ECGDataset(X)) for net in self.nets_]
+        return np.stack(outputs).reshape(len(outputs), len(X), -1)
 
-    def _member_log_risks(self, X):
-        """Log risks of shape (n_members, n_samples), each on its own scale."""
-        return np.stack([net.predict(ECGDataset(X)) for net in self.nets_])
-
-    def _average(self, log_risks):
-        """The mean of the standardised log risks, on the members' typical scale."""
-        log_risks = log_risks.astype(np.float64)
-        centred = log_risks - self.member_means_[:, None]
-        standardised = centred / self.member_scales_[:, None]
-        return standardised.mean(0) * self.member_scales_.mean()
-
-
-def _interruption(nets, n_members):
-    """What Ctrl-C left."""
-    n_epochs = len(nets[-1].history) - 1
-    return (
-        f"Training was interrupted in epoch {n_epochs + 1} of network {len(nets)} of "
-        f"{n_members}: the best weights so far are kept, and no further network is "
-        "trained."
-    )
+    def _cumulative_hazards(self, X, times, strata):
+        """Cumulative hazards (n_samples, n_causes, n_times), for `SurvivalCurves`."""
+        outputs = self._outputs(self._check_input(X))
+        return self.likelihood_.cumulative_hazards(outputs, times, strata)

@@ -12,7 +12,6 @@ import optuna
 import pytest
 import torch
 from joblib import Parallel, delayed
-from skorch.callbacks import EarlyStopping
 from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.pipeline import make_pipeline
@@ -22,6 +21,7 @@ from sklearn.utils.estimator_checks import (
     parametrize_with_checks,
 )
 from sklearn.utils.validation import check_is_fitted, validate_data
+from skorch.callbacks import EarlyStopping
 from sksurv.util import Surv
 
 from ecgdan_sk import DualAttentionSurvival

@@ -112,7 +112,8 @@ def test_voltage_indices_are_sums_of_amplitudes(table):
 
 def test_voltages_scale_with_the_ecg_and_intervals_do_not(cohort, table):
     doubled = measured(1.5 * cohort.X[:8], 500)
-    for name in table:
+    # A Q wave counts from a depth in mV on.
+    for name in [name for name in table if not name.startswith("q_duration")]:
         factor = 1.5 if "_mv" in name else 1
         expected = factor * table[name][:8]
         np.testing.assert_allclose(doubled[name], expected, atol=1e-3, rtol=2e-2)

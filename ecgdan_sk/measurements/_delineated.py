@@ -131,8 +131,8 @@ def _why_no_p(rr):
         return f"{few} only, too few to tell a P wave"
     # Half as reliable as possible is enough in a regular rhythm only.
     if p_is_real(0.5, rr):
-        return "no P wave"
-    return "no P wave and irregular: atrial fibrillation"
+        return "no reliable P wave"
+    return "no reliable P wave, irregular as atrial fibrillation"
 
 
 def _usable(ecg, reasons):

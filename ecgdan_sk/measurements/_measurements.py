@@ -79,6 +79,8 @@ class ECGMeasurements(TransformerMixin, BaseEstimator):
       interpolated.
     * ``q_amplitude_*_mv``, ``r_amplitude_*_mv``, ``s_amplitude_*_mv``: depth of what
       precedes R, height of R, depth of the deepest point (S or QS); none is negative.
+    * ``q_duration_*_ms``: time that Q, or QS, is deeper than 0.03 mV (after Thygesen et
+      al. 2018).
     * ``st_level_*_mv``: 60 ms after the J point. ``t_amplitude_*_mv``: signed peak.
     * ``p_amplitude_ii_mv``, ``p_terminal_force_v1_mv_ms``: P above the line through its
       ends; its negative area in the last two thirds (after Morris et al. 1964).

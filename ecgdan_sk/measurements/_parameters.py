@@ -13,6 +13,7 @@ LIMB, CHEST = slice(0, 6), slice(6, 12)
 _INDEPENDENT = [0, 1, 6, 7, 8, 9, 10, 11]
 _MS = 2.0  # per sample
 _Q_LEADS = ("I", "II", "aVL", "aVF", "V4", "V6")
+_Q_DURATION_LEADS = ("I", "II", "III", "aVL", "aVF", "V1", "V2", "V3", "V4", "V5", "V6")
 _R_LEADS = ("I", "II", "aVL", "aVF", "V1", "V2", "V3", "V4", "V5", "V6")
 _S_LEADS = ("I", "III", "V1", "V2", "V3", "V4", "V6")
 _ST_T_LEADS = ("I", "II", "aVL", "aVF", "V1", "V2", "V3", "V4", "V5", "V6")
@@ -40,6 +41,7 @@ NAMES = (
     *(f"q_amplitude_{lead.lower()}_mv" for lead in _Q_LEADS),
     *(f"r_amplitude_{lead.lower()}_mv" for lead in _R_LEADS),
     *(f"s_amplitude_{lead.lower()}_mv" for lead in _S_LEADS),
+    *(f"q_duration_{lead.lower()}_ms" for lead in _Q_DURATION_LEADS),
     *(f"st_level_{lead.lower()}_mv" for lead in _ST_T_LEADS),
     *(f"t_amplitude_{lead.lower()}_mv" for lead in _ST_T_LEADS),
     *("p_amplitude_ii_mv", "p_terminal_force_v1_mv_ms"),
@@ -140,6 +142,9 @@ def voltages(ecg):
     ]:
         for lead in leads:
             found[f"{name}_amplitude_{lead.lower()}_mv"] = height[ROW[lead]]
+    duration = q_duration(qrs) if ecg.in_mv else np.full(12, np.nan)
+    for lead in _Q_DURATION_LEADS:
+        found[f"q_duration_{lead.lower()}_ms"] = duration[ROW[lead]]
     return found
 
 
@@ -227,10 +232,21 @@ def deflections(qrs):
     before the QRS first rises to a tenth of its height.
     """
     r, s = np.maximum(qrs.max(axis=1), 0), np.maximum(-qrs.min(axis=1), 0)
-    rises = qrs > 0.1 * (r + s)[:, None]
-    before = np.cumsum(rises, axis=1) == 0
+    before = _before_r(qrs)
     q = np.maximum(np.where(before, -qrs, 0 * qrs).max(axis=1), 0)
-    return np.where(rises.any(axis=1), q, 0 * q), r, s
+    return np.where(before.all(axis=1), 0 * q, q), r, s
+
+
+def q_duration(qrs):
+    """Time (12,) in ms that Q, or QS, lies more than 0.03 mV below the onset."""
+    deep = (_before_r(qrs) & (qrs < -0.03)).sum(axis=1)
+    return _MS * np.where(np.isnan(qrs[:, 0]), np.nan, deep)
+
+
+def _before_r(qrs):
+    """Samples (12, n) before the QRS of a lead first rises to a tenth of its height."""
+    height = np.maximum(qrs.max(axis=1), 0) - np.minimum(qrs.min(axis=1), 0)
+    return np.cumsum(qrs > 0.1 * height[:, None], axis=1) == 0
 
 
 def frontal_angle(area):

@@ -1,0 +1,35 @@
+"""What the outputs of a network mean: log risks of Cox, or hazards in discrete time.
+
+Each likelihood says how many outputs it needs, what the loss is, which columns its
+target has, and, once fitted, turns outputs of shape (n_members, n_samples, n_outputs)
+into log risks and into cumulative hazards of shape (n_samples, n_causes, n_times).
+"""
+
+from ._discrete_time import DiscreteTime
+from ._proportional_hazards import ProportionalHazards
+
+PROPORTIONAL = ("cox", "cause-specific")
+DISCRETE = ("logistic-hazard", "deephit", "discrete-competing")
+COMPETING = ("cause-specific", "discrete-competing")
+
+
+def likelihood_of(loss, outcome, *, ties, n_intervals):
+    """The likelihood of a loss by its name, for the outcome of a training set."""
+    if outcome.n_causes > 1 and loss not in COMPETING:
+        raise ValueError(
+            f"y holds {outcome.n_causes} causes, but loss={loss!r} knows one event. "
+            f"Use one of the losses {', '.join(COMPETING)}, or make the event of "
+            "interest True and everything else False."
+        )
+    if loss in PROPORTIONAL:
+        return ProportionalHazards(outcome, ties)
+    given = [n for n in ("strata", "entry") if getattr(outcome, n) is not None]
+    if given:
+        raise ValueError(
+            f"{' and '.join(given)} cannot be used with loss={loss!r}; they are for "
+            f"the losses {', '.join(PROPORTIONAL)}."
+        )
+    return DiscreteTime(outcome, loss, n_intervals)
+
+
+__all__ = ["DISCRETE", "PROPORTIONAL", "likelihood_of"]

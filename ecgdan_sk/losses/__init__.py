@@ -1,0 +1,13 @@
+"""Objectives, as pure functions of tensors; `SurvivalLoss` hands them to skorch."""
+
+from ._cox import cause_specific_loss, cox_loss
+from ._discrete import deephit_loss, discrete_hazard_loss
+from ._target import SurvivalLoss
+
+__all__ = [
+    "SurvivalLoss",
+    "cause_specific_loss",
+    "cox_loss",
+    "deephit_loss",
+    "discrete_hazard_loss",
+]

@@ -1,0 +1,44 @@
+"""What joins the losses to skorch, which knows one output and one target."""
+
+from torch import Tensor, nn
+
+
+class SurvivalLoss(nn.Module):
+    """A loss function for a network's output and a target of several columns.
+
+    Parameters
+    ----------
+    function : callable
+        One of the losses of this module.
+    columns : sequence of str, default=()
+        Arguments of `function` that follow (event, time) in the target.
+    offset : Tensor of the shape of one sample's output, or None, default=None
+        Added to the output: what is known before the ECG is seen, such as the life
+        table of the cohort.
+    **params : dict
+        Passed to `function`.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from ecgdan_sk.losses import SurvivalLoss, cox_loss
+    >>> target = torch.tensor([[1.0, 1.0], [1.0, 2.0], [0.0, 3.0]])
+    >>> SurvivalLoss(cox_loss, ties="breslow")(torch.zeros(3), target)
+    tensor(0.8959)
+    """
+
+    def __init__(self, function, columns=(), offset=None, **params) -> None:
+        super().__init__()
+        self.function = function
+        self.columns = columns
+        self.params = params
+        self.register_buffer("offset", offset)
+
+    def forward(self, output: Tensor, target: Tensor) -> Tensor:
+        """Loss of outputs (n_samples, ...), for a target (n_samples, n_columns)."""
+        event, time, *others = target.unbind(-1)
+        if self.offset is not None:
+            output = output.reshape(-1, *self.offset.shape) + self.offset
+        return self.function(
+            output, event, time, **dict(zip(self.columns, others)), **self.params
+        )
