@@ -15,7 +15,7 @@ from sklearn.model_selection import (
 )
 from sklearn.utils import _safe_indexing, check_consistent_length, check_random_state
 
-from ._validation import check_survival
+from ._outcomes import check_causes
 
 
 class EventKFold(BaseCrossValidator):
@@ -80,7 +80,8 @@ class EventKFold(BaseCrossValidator):
         X : array-like of shape (n_samples, ...)
             Only its length counts and, for ECGRecords, its `patient_ids`.
         y : structured array of shape (n_samples,)
-            Fields (event, time), as made by `sksurv.util.Surv`.
+            Fields (event, time), as made by `sksurv.util.Surv`; with competing risks,
+            the first holds 0 for censored and 1, 2, ... for the causes.
         groups : array-like of shape (n_samples,) or None, default=None
             Patient of each sample; samples of one patient stay together. None means
             the `patient_ids` of `X` where it has them, else that samples are
@@ -97,13 +98,14 @@ class EventKFold(BaseCrossValidator):
             If `y` is not structured, or if there are not enough events, or patients
             with events, to give every fold one.
         """
-        event, _ = check_survival(y)
+        causes, _ = check_causes(y)
+        event = causes > 0
         groups = getattr(X, "patient_ids", None) if groups is None else groups
         check_consistent_length(X, event, groups)
         if groups is not None and len(np.unique(groups)) == len(event):
             groups = None
         self._check_events(event, groups)
-        for train, test in self._folds(event, groups):
+        for train, test in self._folds(causes, groups):
             if not (event[train].any() and event[test].any()):
                 raise ValueError(
                     f"A fold would hold no event: the {event.sum()} events belong to "
@@ -111,7 +113,7 @@ class EventKFold(BaseCrossValidator):
                 )
             yield train, test
 
-    def _folds(self, event, groups):
+    def _folds(self, causes, groups):
         """Folds by scikit-learn's own stratified splitters."""
         stratified = StratifiedKFold if groups is None else StratifiedGroupKFold
         folds = stratified(
@@ -120,7 +122,7 @@ class EventKFold(BaseCrossValidator):
         with warnings.catch_warnings():
             # Fewer censored samples than folds are no defect.
             warnings.filterwarnings("ignore", "The least populated class")
-            return list(folds.split(np.zeros(len(event)), event, groups))
+            return list(folds.split(np.zeros(len(causes)), causes, groups))
 
     def _check_events(self, event, groups):
         """Raise unless every fold can have an event of its own."""
@@ -186,7 +188,8 @@ class RepeatedEventKFold(BaseCrossValidator):
         X : array-like of shape (n_samples, ...)
             Only its length counts and, for ECGRecords, its `patient_ids`.
         y : structured array of shape (n_samples,)
-            Fields (event, time), as made by `sksurv.util.Surv`.
+            Fields (event, time), as made by `sksurv.util.Surv`; with competing risks,
+            the first holds 0 for censored and 1, 2, ... for the causes.
         groups : array-like of shape (n_samples,) or None, default=None
             Patient of each sample, see `EventKFold.split`.
 

@@ -35,8 +35,8 @@ MAY_IMPORT = {
     "datasets": {"_validation", "records"},
     "preprocessing": {"_beats", "_validation", "records"},
     "measurements": {"_beats", "_delineation", "preprocessing", "records"},
-    "metrics": {"_censoring", "_validation"},
-    "model_selection": {"_validation", "metrics"},
+    "metrics": {"_censoring", "_outcomes", "_validation"},
+    "model_selection": {"_outcomes", "metrics"},
     "calibration": {
         "_baseline",
         "_curves",

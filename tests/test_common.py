@@ -28,7 +28,7 @@ from ecgdan_sk import DualAttentionSurvival
 from ecgdan_sk.model_selection import EventKFold
 from ecgdan_sk.records import LEADS, ECGRecords
 
-QUICK = {"max_epochs": 2, "batch_size": 32, "random_state": 0}
+QUICK = {"max_epochs": 2, "n_members": 1, "batch_size": 32, "random_state": 0}
 
 
 def _as_ecg(X):

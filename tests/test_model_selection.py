@@ -188,3 +188,11 @@ def test_out_of_fold_takes_records_and_processes():
     alone = out_of_fold(EchoRisk(), signals, y, 3)
     shared = out_of_fold(EchoRisk(), ECGRecords(signals), y, 3, n_jobs=2)
     assert np.array_equal(alone, shared)
+
+
+def test_rare_causes_are_shared_out_too():
+    causes = np.repeat([0, 1, 2], [60, 20, 4])
+    y = np.zeros(84, dtype=[("cause", int), ("time", float)])
+    y["cause"], y["time"] = causes, np.arange(1.0, 85.0)
+    for _, test in EventKFold(4, random_state=0).split(np.zeros((84, 1)), y):
+        assert np.bincount(causes[test]).tolist() == [15, 5, 1]

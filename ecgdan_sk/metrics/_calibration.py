@@ -6,7 +6,7 @@ import numpy as np
 from scipy.optimize import least_squares
 from scipy.stats import norm
 
-from ._checks import check_causes, check_probability, check_times
+from ._checks import check_cause, check_probability, check_times
 from ._incidence import pseudo_values
 
 # The complementary log-log scale has no place for 0 and 1.
@@ -102,7 +102,7 @@ def calibration(y_true, y_pred, *, time, n_bins=10, cause=1):
     >>> abs(result.slope - 1) < 0.15, result.ici < 0.03
     (True, True)
     """
-    causes, times = check_causes(y_true, cause)
+    causes, times = check_cause(y_true, cause)
     horizon = check_times(time, times)[0]
     risk = check_probability(y_pred, times.shape, "probabilities of the event")
     _, pseudo = pseudo_values(causes, times, horizon, cause)

@@ -3,7 +3,7 @@
 import numpy as np
 from sklearn.utils.validation import check_array
 
-from .._validation import check_survival
+from .._outcomes import check_causes
 
 
 def check_risk(y_pred, n_samples, name="y_pred"):
@@ -85,21 +85,9 @@ def check_times(times, time):
     return times
 
 
-def check_causes(y_true, cause):
+def check_cause(y_true, cause):
     """Split a target into causes (0 = censored) and times; `cause` must occur."""
-    y = np.asarray(y_true)
-    if y.dtype.names is None or len(y.dtype.names) != 2:
-        check_survival(y)
-    first, second = y.dtype.names
-    causes = y[first].astype(int)
-    if (causes != y[first]).any() or (causes < 0).any():
-        raise ValueError(
-            "The first field of y must hold True and False, or 0 for censored and 1, "
-            f"2, ... for the causes, got {np.unique(y[first])[:5].tolist()}."
-        )
-    any_event = np.empty(y.shape, dtype=[("event", bool), ("time", float)])
-    any_event["event"], any_event["time"] = causes > 0, y[second]
-    _, time = check_survival(any_event)
+    causes, time = check_causes(y_true)
     if cause < 1 or not (causes == cause).any():
         raise ValueError(
             f"Nobody has cause {cause}; y_true holds the causes "

@@ -9,7 +9,7 @@ from sksurv.compare import compare_survival
 from sksurv.util import Surv
 
 from .._validation import check_survival
-from ._checks import check_causes, check_probability, check_risk, check_times
+from ._checks import check_cause, check_probability, check_risk, check_times
 from ._incidence import pseudo_values
 
 
@@ -57,7 +57,7 @@ def net_benefit(y_true, y_pred, *, time, threshold, cause=1):
     >>> net_benefit(y, [0.9, 0.1, 0.3, 0.1], time=2.5, threshold=0.2)
     0.1875
     """
-    causes, times = check_causes(y_true, cause)
+    causes, times = check_cause(y_true, cause)
     horizon = check_times(time, times)[0]
     risk = check_probability(y_pred, times.shape, "probabilities of the event")
     thresholds = np.atleast_1d(np.asarray(threshold, dtype=np.float64))
