@@ -338,6 +338,11 @@ class DualAttentionSurvival(
         return self.net_.history
 
     @property
+    def baseline_(self):
+        """The baseline hazards of a Cox model."""
+        return self.likelihood_.baseline_
+
+    @property
     def unique_times_(self):
         """Distinct event times seen in `fit`, at which the curves are given."""
         return self.likelihood_.times_

@@ -152,7 +152,7 @@ def test_a_rate_is_only_a_way_of_sampling():
 
 @pytest.mark.parametrize(
     ("risk", "low", "high"),
-    [("parameters", 0.74, 0.84), ("morphology", 0.72, 0.81), ("both", 0.72, 0.82)],
+    [("parameters", 0.80, 0.86), ("morphology", 0.80, 0.85), ("both", 0.87, 0.92)],
 )
 def test_true_risk_orders_as_strong_predictors_do(risk, low, high):
     cohort = make_ecg_cohort(4000, duration=1.2, noise=0, risk=risk, random_state=6)
