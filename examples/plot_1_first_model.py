@@ -38,7 +38,7 @@ parser.add_argument("--n-repeats", type=int, default=2, help="repeats of 2 folds
 parser.add_argument("--small", action="store_true", help="a quick run of 200 patients")
 parser.add_argument("--picture", metavar="FILE", help="save the picture there")
 options, _ = parser.parse_known_args()
-n_samples, max_epochs = (200, 10) if options.small else (options.n_samples, 60)
+n_samples, max_epochs = (200, 10) if options.small else (options.n_samples, 40)
 
 cohort = make_ecg_cohort(
     n_samples, sampling_rate=100, event_rate=0.3, risk="both", random_state=0
