@@ -29,7 +29,9 @@ CODES = [
 @pytest.fixture
 def signals():
     """ECGs of shape (N, 12, 5000) in mV whose samples are whole microvolts."""
-    counts = np.random.default_rng(0).integers(-3000, 3000, size=(N, 12, 5000))
+    counts = np.random.default_rng(0).integers(-250, 250, size=(N, 12, 5000)) * 2
+    i, ii = counts[:, 0], counts[:, 1]
+    counts[:, 2:6] = np.stack([ii - i, -(i + ii) // 2, i - ii // 2, ii - i // 2], 1)
     return counts / 1000.0
 
 
@@ -92,13 +94,28 @@ def test_two_processes_read_the_same(folder):
     np.testing.assert_array_equal(one.X, two.X)
 
 
+def test_lazy_recordings_are_the_same(folder):
+    lazy, ready = (load_ptbxl(folder, lazy=lazy).X for lazy in (True, False))
+    assert isinstance(ready.signals, np.ndarray)
+    assert not isinstance(lazy.signals, np.ndarray)
+    np.testing.assert_array_equal(np.asarray(lazy), ready.signals)
+
+
+def test_rate_and_identifiers_travel_with_the_recordings(folder):
+    ptbxl = load_ptbxl(folder, sampling_rate=500)
+    assert ptbxl.X.sampling_rate == 500
+    assert ptbxl.X.ids.tolist() == ptbxl.ecg_id.tolist()
+    assert ptbxl.X.patient_ids.tolist() == ptbxl.patient_id.tolist()
+    assert ptbxl.X[3:].covariates.equals(ptbxl.covariates[3:])
+
+
 def test_leads_are_ordered_by_their_names(folder, signals):
     order = np.random.default_rng(1).permutation(12)
     shuffled = [LEADS[i].upper() for i in order]
     ecg = signals[0, order, :1000]
     write_record(folder, "records100/00000/00001_lr", ecg, fs=100, leads=shuffled)
     X = load_ptbxl(folder).X
-    np.testing.assert_array_equal(X[0], signals[0, :, :1000].astype(np.float32))
+    np.testing.assert_array_equal(X.signals[0], signals[0, :, :1000].astype(np.float32))
 
 
 def test_table_comes_along_row_by_row(folder):
@@ -260,12 +277,12 @@ def test_real_recordings_equal_wfdb(ecgdan_data, sampling_rate):
     for i in range(0, 343, 49):
         name = f"{ptbxl.ecg_id[i]:05d}_{suffix}"
         signal, _ = wfdb.rdsamp(root / f"records{sampling_rate}/00000" / name)
-        np.testing.assert_allclose(ptbxl.X[i].T, signal, atol=1e-6)
+        np.testing.assert_allclose(ptbxl.X.signals[i].T, signal, atol=1e-6)
 
 
 @pytest.mark.realdata
 def test_real_limb_leads_obey_einthoven(ecgdan_data):
-    X = load_ptbxl(ecgdan_data / "ptbxl", sampling_rate=500).X
+    X = load_ptbxl(ecgdan_data / "ptbxl", sampling_rate=500).X.signals
     lead = {name: X[:, i] for i, name in enumerate(LEADS)}
     for given, derived in [
         (lead["III"], lead["II"] - lead["I"]),

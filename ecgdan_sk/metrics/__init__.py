@@ -10,6 +10,12 @@ from ._at_times import (
 from ._calibration import calibration
 from ._concordance import concordance_index, concordance_index_ipcw
 from ._decision import high_risk_group, net_benefit
+from ._retrieval import (
+    mean_reciprocal_rank,
+    median_rank,
+    retrieval_recall,
+    zero_shot_auroc,
+)
 from ._scorers import concordance_scorer, survival_scorers
 from ._uncertainty import bootstrap_ci, compare_models, paired_c_index_difference
 
@@ -27,7 +33,11 @@ __all__ = [
     "high_risk_group",
     "integrated_auc",
     "integrated_brier_score",
+    "mean_reciprocal_rank",
+    "median_rank",
     "net_benefit",
     "paired_c_index_difference",
+    "retrieval_recall",
     "survival_scorers",
+    "zero_shot_auroc",
 ]

@@ -86,7 +86,7 @@ class _SurvivalScorers:
         auc = cumulative_dynamic_auc(y, risk, times=at, censoring=censoring)
         scores |= {f"auc_{t:g}": float(score) for t, score in zip(self.times, auc)}
         if hasattr(estimator, "predict_survival_function"):
-            scores |= self._brier_scores(_survival_curves(estimator, X), y, censoring)
+            scores |= self._brier_scores(survival_curves(estimator, X), y, censoring)
         return scores
 
     def _brier_scores(self, curves, y, censoring):
@@ -130,7 +130,7 @@ def _censoring_of(estimator):
     )
 
 
-def _survival_curves(estimator, X):
+def survival_curves(estimator, X):
     """A function of times that gives survival of shape (n_samples, n_times).
 
     1 before the first known time of a step function, its last value after the last.

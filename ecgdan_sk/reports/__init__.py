@@ -1,0 +1,17 @@
+"""From reports or SCP statements to one embedding per ECG."""
+
+from .._report_cleaning import clean_report
+from ._embedder import ReportEmbedder
+from ._encoded import EncodedReports
+from ._sentence import SentenceEncoder
+from ._statements import load_statements
+from ._tfidf import TfidfEncoder
+
+__all__ = [
+    "EncodedReports",
+    "ReportEmbedder",
+    "SentenceEncoder",
+    "TfidfEncoder",
+    "clean_report",
+    "load_statements",
+]

@@ -1,0 +1,276 @@
+"""One embedding per ECG, from free text, SCP codes or a ready matrix."""
+
+import numpy as np
+from sklearn.base import BaseEstimator, clone
+from sklearn.utils.validation import check_is_fitted
+
+from ._codes import likelihood_table, statement_lists
+from ._encoded import EncodedReports, distinct
+from ._inputs import (
+    EXPECTED,
+    as_list,
+    check_columns,
+    check_embeddings,
+    check_length,
+    check_texts,
+    is_matrix,
+    kind_of,
+)
+from ._prompts import check_prompts, prompt_weights
+from ._statements import load_statements, statement_texts
+from ._tfidf import TfidfEncoder
+
+
+class ReportEmbedder(BaseEstimator):
+    """Reports to one embedding per ECG, and prompts to the same space.
+
+    Free text is cleaned and embedded. SCP codes become statements, "category:
+    description"; an ECG has the mean of theirs, weighted by likelihood (Chen et al.,
+    2025). Each distinct text is embedded once.
+
+    Parameters
+    ----------
+    encoder : object with `encode`, callable or None, default=None
+        Turns a list of str into an array of shape (n_texts, n_dims). A scikit-learn
+        estimator with `fit` is cloned, then fitted on the distinct reports or, for SCP
+        codes, on all statements of the table. None is `TfidfEncoder()`.
+    zero_likelihood : {"present", "drop"}, default="present"
+        What likelihood 0 says of a rhythm or form statement. PTB-XL gives most of them
+        none: "present" counts them as certain, "drop" leaves them out, as the paper
+        does. A purely diagnostic statement of likelihood 0 is never counted.
+    statements : DataFrame, str, path-like or None, default=None
+        Table of the SCP statements, as for `load_statements`.
+
+    Attributes
+    ----------
+    encoder_ : object with `encode`, callable or None
+        The encoder in use, fitted if it can be; None if a matrix came without one.
+    kind_ : {"text", "codes", "matrix"}
+        What the reports of `fit` were.
+    codes_ : tuple of str or None
+        SCP codes that occurred in `fit`, in the order of the table.
+    n_dims_ : int
+        Dimensions of the embeddings.
+    statements_ : DataFrame
+        Table of the SCP statements.
+
+    See Also
+    --------
+    TfidfEncoder : Learns from the reports, needs no download.
+    SentenceEncoder : A language model from a folder or from Hugging Face.
+
+    References
+    ----------
+    Chen et al. (2025), IEEE Transactions on Big Data 11, 948-960.
+
+    Examples
+    --------
+    >>> from ecgdan_sk.reports import ReportEmbedder
+    >>> reports = ["sinus rhythm, normal ECG", "atrial fibrillation", "sinus rhythm"]
+    >>> embedder = ReportEmbedder().fit(reports)
+    >>> prompts = embedder.encode(["fibrillation", "normal"])
+    >>> similarity = embedder.transform(reports).embeddings @ prompts.T
+    >>> similarity.argmax(axis=0).tolist()
+    [1, 0]
+    """
+
+    def __init__(self, encoder=None, *, zero_likelihood="present", statements=None):
+        self.encoder = encoder
+        self.zero_likelihood = zero_likelihood
+        self.statements = statements
+
+    def fit(self, reports, n_samples=None):
+        """Learn the encoder, and which codes occur.
+
+        Parameters
+        ----------
+        reports : list of str, list of dict or array of shape (n_samples, n_dims)
+            One for each ECG: free text; SCP codes with likelihoods from 0 to 100; or
+            ready embeddings.
+        n_samples : int or None, default=None
+            Number of ECGs, to be compared with that of the reports.
+
+        Returns
+        -------
+        ReportEmbedder
+            The fitted embedder.
+
+        Raises
+        ------
+        TypeError
+            If the reports are of several kinds, or of none of the three, or the encoder
+            cannot encode.
+        ValueError
+            If reports are missing, empty, of another number, or all the same; if codes
+            are unknown or likelihoods beyond 0 to 100; if a matrix has NaN or a
+            constant column.
+        """
+        self.fit_transform(reports, n_samples)
+        return self
+
+    def fit_transform(self, reports, n_samples=None):
+        """Do as `fit`, then `transform`, reading the reports once.
+
+        Parameters
+        ----------
+        reports : list of str, list of dict or array of shape (n_samples, n_dims)
+            As in `fit`.
+        n_samples : int or None, default=None
+            As in `fit`.
+
+        Returns
+        -------
+        EncodedReports
+            What the reports say, one row per ECG.
+        """
+        if self.zero_likelihood not in ("present", "drop"):
+            raise ValueError(
+                "zero_likelihood must be 'present' or 'drop', got "
+                f"{self.zero_likelihood!r}."
+            )
+        self.statements_ = load_statements(self.statements)
+        self.kind_, content = self._read(reports, n_samples)
+        keys, first = distinct(content, self.kind_)
+        if len(first) < 2:
+            raise ValueError(
+                f"All {len(keys)} reports say the same; at least two distinct reports "
+                "are needed."
+            )
+        self.codes_ = None
+        if self.kind_ == "matrix":
+            check_columns(content)
+        if self.kind_ == "codes":
+            seen = (content > 0).any(axis=0)
+            self.codes_ = tuple(self.statements_.index[seen])
+        self.encoder_ = self._fitted_encoder([content[i] for i in first])
+        encoded = self._encoded(content, keys, first)
+        self.n_dims_ = encoded.embeddings.shape[1]
+        return encoded
+
+    def transform(self, reports, n_samples=None):
+        """Embed reports of the kind of those in `fit`.
+
+        Parameters
+        ----------
+        reports : list of str, list of dict or array of shape (n_samples, n_dims)
+            One for each ECG.
+        n_samples : int or None, default=None
+            Number of ECGs, to be compared with that of the reports.
+
+        Returns
+        -------
+        EncodedReports
+            What the reports say, one row per ECG.
+        """
+        check_is_fitted(self, "kind_")
+        kind, content = self._read(reports, n_samples)
+        if kind != self.kind_:
+            raise TypeError(
+                f"Expected {EXPECTED[self.kind_]} as in fit, got {EXPECTED[kind]}."
+            )
+        encoded = self._encoded(content, *distinct(content, kind))
+        check_embeddings(encoded.embeddings, n_dims=self.n_dims_)
+        return encoded
+
+    def encode(self, prompts):
+        """Embed prompts, such as the classes of a zero-shot classification.
+
+        Parameters
+        ----------
+        prompts : list of str or dict, or array of shape (n_prompts, n_dims)
+            Each is free text; an SCP code of the table; one of its superclasses, which
+            is the mean of its statements; or SCP codes with likelihoods. An array is
+            taken for ready embeddings.
+
+        Returns
+        -------
+        ndarray of shape (n_prompts, n_dims), float32
+            One embedding for each prompt.
+
+        Raises
+        ------
+        ValueError
+            If a prompt is empty or has no word in common with the texts of `fit`, or if
+            there is no encoder, since `fit` was given a matrix.
+        """
+        check_is_fitted(self, "kind_")
+        if is_matrix(prompts):
+            return check_embeddings(prompts, n_dims=self.n_dims_)
+        if self.encoder_ is None:
+            raise ValueError(
+                "The reports of fit were a matrix, so there is no encoder for prompts; "
+                "give these as a matrix (n_prompts, n_dims) too, or name the `encoder` "
+                "that made it."
+            )
+        texts, weights = prompt_weights(
+            check_prompts(prompts), self.statements_, self.zero_likelihood
+        )
+        return check_embeddings(weights @ self._embed(texts), n_dims=self.n_dims_)
+
+    def _read(self, reports, n_samples):
+        """Kind and content: texts, likelihoods of all statements, or a matrix."""
+        if is_matrix(reports):
+            check_length(reports, n_samples)
+            return "matrix", check_embeddings(reports)
+        reports = as_list(reports, n_samples)
+        if kind_of(reports) == "text":
+            return "text", check_texts(reports)
+        return "codes", likelihood_table(
+            reports, self.statements_, self.zero_likelihood
+        )
+
+    def _fitted_encoder(self, distinct_content):
+        """The encoder, fitted on texts if it learns and there are any."""
+        encoder = TfidfEncoder() if self.encoder is None else self.encoder
+        usable = hasattr(encoder, "encode") or callable(encoder)
+        # Strings can encode, and classes be called, but not so.
+        if not usable or isinstance(encoder, str | type):
+            raise TypeError(
+                "encoder must be callable or an object with `encode`, from a list of "
+                "str to an array (n_texts, n_dims), such as TfidfEncoder() or "
+                f"SentenceEncoder(name_or_path); got {encoder!r}."
+            )
+        learns = isinstance(encoder, BaseEstimator) and hasattr(encoder, "fit")
+        if not learns:
+            return encoder
+        if self.kind_ == "matrix":
+            return None
+        if self.kind_ == "codes":
+            # All statements, so that prompts may ask for what no ECG of `fit` has.
+            distinct_content = statement_texts(self.statements_)
+        return clone(encoder).fit(distinct_content)
+
+    def _encoded(self, content, keys, first):
+        """All that is said of each ECG; what is the same is embedded once."""
+        if self.kind_ == "matrix":
+            return EncodedReports(content, keys)
+        if self.kind_ == "text":
+            embeddings = check_embeddings(self._embed([content[i] for i in first]))
+            return EncodedReports(embeddings[keys], keys, tuple(content))
+        weights = content[first] / content[first].sum(axis=1, keepdims=True)
+        embeddings = self._embed(statement_texts(self.statements_))
+        embeddings = check_embeddings(weights @ embeddings)
+        said = statement_lists(content, self.statements_)
+        columns = self.statements_.index.get_indexer(self.codes_)
+        return EncodedReports(
+            embeddings[keys], keys, said, self.codes_, content[:, columns]
+        )
+
+    def _embed(self, texts):
+        """Embeddings (n_texts, n_dims) in float32, as the encoder gives them."""
+        encode = getattr(self.encoder_, "encode", self.encoder_)
+        embeddings = np.asarray(encode(texts), dtype=np.float32)
+        if embeddings.ndim != 2 or len(embeddings) != len(texts):
+            raise ValueError(
+                f"The encoder must give an array of shape ({len(texts)}, n_dims) for "
+                f"{len(texts)} texts, got {embeddings.shape}."
+            )
+        unplaced = ~embeddings.any(axis=1)
+        if unplaced.any():
+            raise ValueError(
+                f"The encoder gives zeros for {texts[np.argmax(unplaced)]!r}: a "
+                "TfidfEncoder does so if a text has no word in common with those of "
+                "fit. Word it as they do, leave it out, or use a language model: "
+                "ReportEmbedder(SentenceEncoder(...))."
+            )
+        return embeddings

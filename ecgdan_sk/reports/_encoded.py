@@ -1,0 +1,58 @@
+"""What the reports of a cohort say, row by row, and which of them say the same."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class EncodedReports:
+    """What the reports of a cohort say, one row per ECG.
+
+    Parameters
+    ----------
+    embeddings : ndarray of shape (n_samples, n_dims), float32
+        One vector per ECG, finite and not zero; the same where `keys` are.
+    keys : ndarray of shape (n_samples,), int64
+        ECGs whose reports say the same share a key, numbered by first appearance.
+    texts : tuple of str or None, default=None
+        For each ECG the cleaned report, or its statements. None for a matrix.
+    codes : tuple of str or None, default=None
+        SCP codes that occurred in `fit`. None unless the reports are SCP codes.
+    likelihoods : ndarray of shape (n_samples, n_codes), float32, or None, default=None
+        Likelihood of each of `codes`, from 0 to 1. None unless the reports are codes.
+
+    Examples
+    --------
+    >>> from ecgdan_sk.reports import ReportEmbedder
+    >>> reports = [{"NORM": 100, "SR": 0}, {"AFIB": 0}, {"SR": 0, "NORM": 100}]
+    >>> encoded = ReportEmbedder().fit_transform(reports)
+    >>> encoded.texts[0], encoded.keys.tolist(), encoded.codes
+    ('normal ECG; sinus rhythm', [0, 1, 0], ('NORM', 'SR', 'AFIB'))
+    """
+
+    embeddings: np.ndarray
+    keys: np.ndarray
+    texts: tuple | None = None
+    codes: tuple | None = None
+    likelihoods: np.ndarray | None = None
+
+    def __len__(self):
+        return len(self.keys)
+
+
+def distinct(content, kind):
+    """Key of each ECG (n_samples,), and the row where each key first appears.
+
+    Case makes no difference between texts, nor a common factor between likelihoods,
+    of which the embedding is a weighted mean.
+    """
+    if kind == "text":
+        rows = [text.casefold() for text in content]
+    else:
+        if kind == "codes":
+            content = np.round(content / content.sum(axis=1, keepdims=True), 6)
+        rows = [row.tobytes() for row in content + 0.0]  # there is a -0.0
+    met = {}
+    keys = np.array([met.setdefault(row, len(met)) for row in rows], np.int64)
+    return keys, np.unique(keys, return_index=True)[1]
