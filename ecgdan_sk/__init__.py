@@ -1,6 +1,6 @@
 """Heart-failure risk from raw 12-lead ECGs, as time-to-event, for scikit-learn."""
 
+from ._version import __version__
 from .survival import DualAttentionSurvival
 
-__all__ = ["DualAttentionSurvival"]
-__version__ = "0.1.0.dev0"
+__all__ = ["DualAttentionSurvival", "__version__"]

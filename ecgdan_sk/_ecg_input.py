@@ -15,10 +15,12 @@ class ECGInput:
     """Mixin: the leads, length and sampling rate of ECGs, learned and checked."""
 
     def _learn_input(self, X):
-        """Signals of the training ECGs, checked; their shape is remembered."""
+        """Signals of the training ECGs, checked; their shape is remembered.
+
+        Those that are not in memory are gone through once, and stay where they are.
+        """
         records = as_records(X)
-        X = check_ecg(records.signals)
-        check_training_ecg(X, records.leads)
+        X = check_training_ecg(records.signals, records.leads)
         self.leads_in_, self.sampling_rate_in_ = records.leads, records.sampling_rate
         _, self.n_leads_in_, self.n_times_in_ = X.shape
         return X

@@ -8,15 +8,15 @@ from ._training import ECGDataset, split_by_event
 
 
 def train_members(train, X, target, *, n_members, validation_fraction, batch_size):
-    """Train networks by `train(training, validation)`, two parts of the ECGs each.
+    """Train networks by `train(i, training, validation)`, two parts of the ECGs each.
 
     Returns the nets, and which of the ECGs each was not trained on, of shape
     (n_members, n_samples). Where the user breaks off, fewer nets.
     """
     nets, unseen = [], []
-    for _ in range(n_members):
+    for i in range(n_members):
         parts = split_by_event(target[:, 0], validation_fraction, batch_size)
-        nets.append(train(*(ECGDataset(X, target, rows) for rows in parts)))
+        nets.append(train(i, *(ECGDataset(X, target, rows) for rows in parts)))
         unseen.append(np.isin(np.arange(len(X)), parts[1]))
         if nets[-1].interrupted_:
             # To the user, past this function and `fit`.

@@ -3,6 +3,8 @@
 import numpy as np
 from sklearn.utils.validation import check_array
 
+from ._lazy_signals import SignalView
+
 # The spread of an ECG in mV is 0.05 to 0.5 over a lead, that of a z-scored one is 1;
 # in microvolts or at 200 to 1000 counts per mV it is above 10, in volts below 0.001.
 _LARGEST_SPREAD, _SMALLEST_SPREAD = 5.0, 0.002
@@ -12,34 +14,25 @@ def check_ecg(X):
     """Return contiguous float32 ECGs of shape (n_samples, n_leads, n_times).
 
     A lead that is NaN throughout is absent, which is allowed; NaN or infinity in part
-    of a lead is not.
+    of a lead is not. Signals that are not in memory are gone through once, a part at a
+    time, and returned as they are.
     """
-    X = check_array(
-        X,
-        dtype=np.float32,
-        order="C",
-        allow_nd=True,
-        ensure_2d=False,
-        ensure_all_finite=False,
-        input_name="X",
-    )
-    if X.ndim != 3:
-        raise ValueError(
-            f"Expected ECGs of shape (n_samples, n_leads, n_times), got {X.shape}. "
-            "Add the sample axis to a single recording with X[None]."
-        )
-    _check_finite(X)
+    X = _as_ecg(X)
+    _check_finite([_gaps(part) for part in in_parts(X)])
     return X
 
 
 def check_training_ecg(X, leads):
-    """Raise if leads of the training ECGs hold nothing, or are not in mV."""
-    low, high = np.fmin.reduce(X, axis=2), np.fmax.reduce(X, axis=2)
-    for state, empty, remedy in [
-        ("absent (NaN)", np.isnan(low), "leave them out and name the others"),
-        ("constant or absent", ~(high > low), "check the reader, or leave them out"),
-    ]:
-        names = [lead for lead, all_empty in zip(leads, empty.all(0)) if all_empty]
+    """Return ECGs as `check_ecg` does; no lead may hold nothing, all must be in mV."""
+    X = _as_ecg(X)
+    gaps, empty = zip(*((_gaps(part), _empty(part)) for part in in_parts(X)))
+    _check_finite(gaps)
+    for state, remedy, everywhere in zip(
+        ("absent (NaN)", "constant or absent"),
+        ("leave them out and name the others", "check the reader, or leave them out"),
+        np.concatenate(empty, axis=1).all(axis=1),
+    ):
+        names = [lead for lead, is_empty in zip(leads, everywhere) if is_empty]
         if names:
             raise ValueError(
                 f"Lead {', '.join(names)} is {state} in all {len(X)} recordings, so "
@@ -47,6 +40,7 @@ def check_training_ecg(X, leads):
                 "ECGRecords(X, sampling_rate=..., leads=[...])."
             )
     check_amplitude(X)
+    return X
 
 
 def check_amplitude(X):
@@ -68,9 +62,16 @@ def check_amplitude(X):
 def typical_spread(X):
     """Median over recordings and leads of the standard deviation over time."""
     with np.errstate(invalid="ignore"):
-        spread = X[:: max(1, len(X) // 256)].std(axis=2)
+        spread = np.asarray(X[:: max(1, len(X) // 256)]).std(axis=2)
     spread = spread[spread > 0]
     return float(np.median(spread)) if spread.size else 1.0
+
+
+def in_parts(X):
+    """All of an array at once, or of what is not in memory a part at a time."""
+    if not isinstance(X, SignalView):
+        return [X]
+    return (np.asarray(part, np.float32) for part in X.parts())
 
 
 def check_same_rate(sampling_rate, expected):
@@ -117,25 +118,57 @@ def check_same_length(X, y):
         )
 
 
-def _check_finite(X):
-    """Raise if a lead is finite in part only, naming the first such lead."""
+def _as_ecg(X):
+    """`X` as an array of three axes in float32; or as it is, if it is not in memory."""
+    lazy = isinstance(X, SignalView)
+    array = check_array(
+        X[:1] if lazy else X,
+        dtype=np.float32,
+        order="C",
+        allow_nd=True,
+        ensure_2d=False,
+        ensure_all_finite=False,
+        input_name="X",
+    )
+    if array.ndim != 3:
+        raise ValueError(
+            f"Expected ECGs of shape (n_samples, n_leads, n_times), got {array.shape}. "
+            "Add the sample axis to a single recording with X[None]."
+        )
+    return X if lazy else array
+
+
+def _gaps(X):
+    """Whether each lead is not finite throughout, and whether it is absent."""
     # A sum is finite only where every term is; the exact look follows where it is not.
     suspect = ~np.isfinite(X.sum(axis=2, dtype=np.float64))
-    if not suspect.any():
-        return
-    absent = np.isnan(X[suspect]).all(axis=1)
-    if absent.all():
+    absent = np.zeros_like(suspect)
+    if suspect.any():
+        absent[suspect] = np.isnan(X[suspect]).all(axis=1)
+    return np.stack([suspect, absent])
+
+
+def _empty(X):
+    """Whether each lead is absent, and whether it is constant or absent."""
+    low, high = np.fmin.reduce(X, axis=2), np.fmax.reduce(X, axis=2)
+    return np.stack([np.isnan(low), ~(high > low)])
+
+
+def _check_finite(gaps):
+    """Raise if a lead is finite in part only, naming the first such lead."""
+    suspect, absent = np.concatenate(gaps, axis=1)
+    if not (suspect & ~absent).any():
         empty = suspect.all(axis=1)
         if empty.any():
             raise ValueError(
-                f"{empty.sum()} of {len(X)} recordings have no lead at all (all NaN); "
-                f"the first is X[{np.argmax(empty)}]. Leave them out."
+                f"{empty.sum()} of {len(empty)} recordings have no lead at all (all "
+                f"NaN); the first is X[{np.argmax(empty)}]. Leave them out."
             )
         return
-    samples, leads = (axis[~absent] for axis in np.nonzero(suspect))
+    samples, leads = np.nonzero(suspect & ~absent)
     raise ValueError(
         "X holds NaN or infinity in part of a lead, in "
-        f"{len(np.unique(samples))} of {len(X)} recordings; the first is "
+        f"{len(np.unique(samples))} of {len(suspect)} recordings; the first is "
         f"X[{samples[0]}, {leads[0]}]. Interpolate the gap, or make the whole lead "
         "NaN: it then counts as absent."
     )

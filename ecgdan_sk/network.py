@@ -223,21 +223,85 @@ class Encoder(nn.Module):
 
     def forward(self, x: Tensor, present: Tensor | None = None) -> Tensor:
         """(B, L, T) to (B, Z); `present` (B, L) defaults to the leads without NaN."""
+        return self.parts(x, present)[0]
+
+    def parts(self, x: Tensor, present: Tensor | None = None) -> tuple[Tensor, ...]:
+        """Latent (B, Z), lead tokens (B, L, C), features over time (B, C, L, S)."""
         if present is None:
             present = present_leads(x)
-        tokens = self.lead_tokens(x)
+        features = self.trunk(self.scaled(x))
+        # What a masked lead shows must not reach a decoder that is to guess it.
+        tokens = self.temporal(features) * present.unsqueeze(-1)
         if self.across_leads is not None:
             tokens = self.across_leads(tokens, present)
-        return self.to_latent(_mean_and_max(tokens, present))
+        return self.to_latent(_mean_and_max(tokens, present)), tokens, features
+
+    def stages(self) -> list[nn.Module]:
+        """What can be trained apart, from the latent features down to the trunk."""
+        stages = [self.to_latent, self.across_leads, self.temporal, self.trunk]
+        return [stage for stage in stages if stage is not None]
+
+    def attention_maps(
+        self, x: Tensor, present: Tensor | None = None
+    ) -> tuple[Tensor | None, Tensor | None]:
+        """Lead (B, H, L, L) and temporal (B, L, H, S) weights; rows sum to one.
+
+        None stands for an attention that is switched off.
+        """
+        if present is None:
+            present = present_leads(x)
+        features = self.trunk(self.scaled(x))
+        lead = temporal = None
+        if isinstance(self.temporal, TemporalAttention):
+            temporal = self.temporal.attention(features)
+        if self.across_leads is not None:
+            lead = self.across_leads.attention(self.temporal(features), present)
+        return lead, temporal
 
     def lead_tokens(self, x: Tensor) -> Tensor:
         """One token per lead, (B, L, C), each from its own lead alone."""
-        return self.temporal(self.trunk(self._scaled(x)))
+        return self.temporal(self.trunk(self.scaled(x)))
 
-    def _scaled(self, x: Tensor) -> Tensor:
+    def scaled(self, x: Tensor) -> Tensor:
+        """ECGs (B, L, T) in the unit of the network, absent leads as zeros."""
         # The offset of an electrode says nothing of the heart.
         x = x - x.mean(2, keepdim=True)
         return x.nan_to_num(0.0) / self.scale
+
+
+class Decoder(nn.Module):
+    """Every lead, recorded or absent, from what the encoder made of those present.
+
+    Here leads meet: each is restored from its own features over time and from those of
+    the others, mixed by learned weights, and from its token.
+
+    Parameters
+    ----------
+    n_leads : int
+        Number of leads, L.
+    n_channels : int
+        Channels of the features and tokens, C; even.
+    """
+
+    def __init__(self, n_leads: int, n_channels: int) -> None:
+        super().__init__()
+        n_half = n_channels // 2
+        self.mix = nn.Parameter(torch.eye(n_leads) + 1 / n_leads)
+        self.from_token = nn.Linear(n_channels, n_channels)
+        self.up_1 = nn.ConvTranspose2d(n_channels, n_half, (1, 4), (1, 2), (0, 1))
+        self.norm = nn.BatchNorm2d(n_half)
+        self.up_2 = nn.ConvTranspose2d(n_half, 1, (1, 16), (1, 8), (0, 4))
+
+    def forward(
+        self, features: Tensor, tokens: Tensor, present: Tensor, n_times: int
+    ) -> Tensor:
+        """Features (B, C, L, S) and tokens (B, L, C) to ECGs (B, L, T)."""
+        features = features * present[:, None, :, None]
+        x = torch.einsum("kl,bcls->bcks", self.mix, features)
+        x = F.relu(x + self.from_token(tokens).mT.unsqueeze(-1))
+        x = x.contiguous(memory_format=torch.channels_last)
+        x = self.up_2(F.relu(self.norm(self.up_1(x)))).squeeze(1)
+        return x[..., :n_times]
 
 
 class RiskNet(nn.Module):
@@ -245,29 +309,53 @@ class RiskNet(nn.Module):
 
     Parameters
     ----------
+    n_leads : int
+        Number of leads, L.
     n_outputs : int, default=1
         Outputs of the head, such as one for each cause of an event.
     dropout : float, default=0.0
         Share of the latent features that training leaves out, the same for all patients
         of a batch, so that a risk set is compared by the same features.
+    decoder : bool, default=False
+        Whether there is a decoder for an auxiliary reconstruction.
+    zero_start : bool, default=False
+        Whether all outputs are zero before training.
     **encoder
-        Parameters of `Encoder`.
+        Further parameters of `Encoder`.
     """
 
-    def __init__(self, *, n_outputs: int = 1, dropout: float = 0.0, **encoder) -> None:
+    def __init__(
+        self,
+        n_leads: int,
+        *,
+        n_outputs: int = 1,
+        dropout: float = 0.0,
+        decoder: bool = False,
+        zero_start: bool = False,
+        **encoder,
+    ) -> None:
         super().__init__()
-        self.encoder = Encoder(**encoder)
+        self.encoder = Encoder(n_leads, **encoder)
         self.dropout = nn.Dropout(dropout)
-        latent_dim = self.encoder.to_latent.out_features
-        self.head = nn.Linear(latent_dim, n_outputs, bias=False)
-        nn.init.normal_(self.head.weight, std=0.01)
+        to_latent = self.encoder.to_latent
+        self.head = nn.Linear(to_latent.out_features, n_outputs, bias=False)
+        nn.init.normal_(self.head.weight, std=0.0 if zero_start else 0.01)
+        self.decoder = Decoder(n_leads, to_latent.in_features // 2) if decoder else None
 
     def forward(self, x: Tensor, present: Tensor | None = None) -> Tensor:
         """(B, L, T) to (B,), or (B, n_outputs) where there are several.
 
         `present` (B, L) defaults to the leads without NaN.
         """
-        latent = self.encoder(x, present)
+        return self._outputs(self.encoder(x, present))
+
+    def with_reconstruction(self, x: Tensor, present: Tensor) -> tuple[Tensor, Tensor]:
+        """Outputs, and ECGs (B, L, T) in the unit of `Encoder.scaled`."""
+        latent, tokens, features = self.encoder.parts(x, present)
+        restored = self.decoder(features, tokens, present, x.shape[-1])
+        return self._outputs(latent), restored
+
+    def _outputs(self, latent: Tensor) -> Tensor:
         latent = latent * self.dropout(torch.ones_like(latent[:1]))
         return self.head(latent).squeeze(-1)
 

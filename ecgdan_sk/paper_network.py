@@ -143,18 +143,23 @@ class PaperDecoder(nn.Module):
 
 
 class PaperRiskHead(nn.Module):
-    """Features (B, `n_features`) to log risk (B, 1), higher for an earlier event."""
+    """Features (B, `n_features`) to log risk (B, 1), higher for an earlier event.
 
-    def __init__(self, n_features: int = 512) -> None:
+    The published one has one output and a dropout of 0.25.
+    """
+
+    def __init__(
+        self, n_features: int = 512, *, n_outputs: int = 1, dropout: float = 0.25
+    ) -> None:
         super().__init__()
         self.model = nn.Sequential(
             nn.BatchNorm1d(n_features),
-            _SharedDropout(0.25, axis=0),
+            _SharedDropout(dropout, axis=0),
             nn.Linear(n_features, 3),
             nn.ReLU(),
             nn.BatchNorm1d(3),
             nn.Identity(),  # holds the published place of a dropout that is never used
-            nn.Linear(3, 1),
+            nn.Linear(3, n_outputs),
         )
         for layer in (self.model[2], self.model[6]):
             nn.init.xavier_uniform_(layer.weight)

@@ -1,8 +1,21 @@
 """ECGs with their leads, sampling rate and covariates; an array to scikit-learn."""
 
+from copy import copy
+
 import numpy as np
 
-LEADS = ("I", "II", "III", "aVR", "aVL", "aVF", "V1", "V2", "V3", "V4", "V5", "V6")
+from ._lazy_signals import as_signals, select_leads
+from ._record_checks import (
+    LEADS,
+    aligned,
+    check_distinct,
+    checked_leads,
+    checked_rate,
+    matched,
+)
+from ._record_files import open_records, save_records
+
+__all__ = ["LEADS", "ECGRecords", "as_records"]
 
 
 class ECGRecords:
@@ -10,11 +23,13 @@ class ECGRecords:
 
     scikit-learn sees an array of shape (n_samples, n_leads, n_times): it can be
     indexed, split and cross-validated, and what belongs to a recording travels along.
+    Signals that are not in memory stay where they are until a batch is asked for.
 
     Parameters
     ----------
-    signals : ndarray of shape (n_samples, n_leads, n_times)
-        ECGs in mV. An absent lead is NaN throughout.
+    signals : array-like of shape (n_samples, n_leads, n_times)
+        ECGs in mV: an ndarray, a memory map, a Zarr array, or lazy signals from a
+        reader of `ecgdan_sk.datasets`. An absent lead is NaN throughout.
     sampling_rate : float or None, default=None
         Samples per second, in Hz. None means unknown: it is then not compared.
     leads : sequence of str or None, default=None
@@ -22,9 +37,18 @@ class ECGRecords:
     covariates : DataFrame of shape (n_samples, n_covariates) or None, default=None
         What else is known of each recording, such as age and sex; row-aligned.
     ids : array-like of shape (n_samples,) or None, default=None
-        Identifier of each recording. None numbers them from 0.
+        Identifier of each recording, all different. None means that they have none.
     patient_ids : array-like of shape (n_samples,) or None, default=None
         Identifier of the patient of each recording. None means one patient each.
+    scale : float, array-like of shape (n_samples,) or None, default=None
+        mV of one unit of `signals`, such as 0.001 for microvolts, of all or of each
+        recording. They are scaled as they are read; the least value of a signed
+        integer stands for NaN. None means that they are in mV.
+
+    Attributes
+    ----------
+    signals : ndarray or lazy signals of shape (n_samples, n_leads, n_times)
+        ECGs in mV. Those not in memory are read by ``np.asarray(signals[rows])``.
 
     Examples
     --------
@@ -44,6 +68,7 @@ class ECGRecords:
         covariates=None,
         ids=None,
         patient_ids=None,
+        scale=None,
     ):
         if getattr(signals, "ndim", None) != 3:
             raise ValueError(
@@ -51,12 +76,13 @@ class ECGRecords:
                 f"got {type(signals).__name__} of shape {np.shape(signals)}. "
                 "Add the sample axis to a single recording with signals[None]."
             )
-        self.signals = signals
-        self.sampling_rate = _checked_rate(sampling_rate)
-        self.leads = _checked_leads(leads, signals.shape[1])
-        self.covariates = _aligned(covariates, len(signals), "covariates")
-        self.ids = _aligned(_column(ids), len(signals), "ids")
-        self.patient_ids = _aligned(_column(patient_ids), len(signals), "patient_ids")
+        self.signals = as_signals(signals, scale)
+        self.sampling_rate = checked_rate(sampling_rate)
+        self.leads = checked_leads(leads, signals.shape[1])
+        self.covariates = aligned(covariates, len(self), "covariates")
+        self.ids = aligned(_column(ids), len(self), "ids")
+        self.patient_ids = aligned(_column(patient_ids), len(self), "patient_ids")
+        check_distinct(self.ids)
 
     @property
     def shape(self):
@@ -70,7 +96,7 @@ class ECGRecords:
 
     @property
     def dtype(self):
-        """Type of the stored samples."""
+        """Type of the samples, once they are read."""
         return self.signals.dtype
 
     def __len__(self):
@@ -103,14 +129,19 @@ class ECGRecords:
                     f"or positions, got {index!r}. Write records[[i]] for one "
                     "recording, and index records.signals for leads and times."
                 )
-        return ECGRecords(
-            self.signals[index],
-            self.sampling_rate,
-            self.leads,
-            None if self.covariates is None else self.covariates.iloc[index],
-            None if self.ids is None else self.ids[index],
-            None if self.patient_ids is None else self.patient_ids[index],
-        )
+        part = copy(self)
+        part.signals = self.signals[index]
+        if self.covariates is not None:
+            part.covariates = self.covariates.iloc[index]
+        for name in ("ids", "patient_ids"):
+            values = getattr(self, name)
+            setattr(part, name, None if values is None else values[index])
+        return part
+
+    def __setstate__(self, state):
+        self.__dict__.update(state)
+        # What joblib sends to a process arrives as a memory map.
+        self.signals = as_signals(self.signals)
 
     def select_leads(self, leads):
         """The same recordings with the named leads, in that order.
@@ -123,7 +154,7 @@ class ECGRecords:
         Returns
         -------
         ECGRecords
-            With `leads` as asked. The signals are copied only where something changes.
+            With `leads` as asked. Signals in memory are copied where something changes.
         """
         leads = tuple(leads)
         if leads == self.leads:
@@ -133,18 +164,105 @@ class ECGRecords:
                 f"None of the leads {', '.join(leads)} is recorded; the recordings "
                 f"hold {', '.join(self.leads)}."
             )
-        signals = np.full((len(self), len(leads), self.shape[2]), np.nan, np.float32)
-        for i, lead in enumerate(leads):
-            if lead in self.leads:
-                signals[:, i] = self.signals[:, self.leads.index(lead)]
-        return ECGRecords(
-            signals,
-            self.sampling_rate,
-            leads,
-            self.covariates,
-            self.ids,
-            self.patient_ids,
-        )
+        found = [self.leads.index(x) if x in self.leads else None for x in leads]
+        chosen = copy(self)
+        chosen.leads, chosen.signals = leads, select_leads(self.signals, found)
+        return chosen
+
+    def with_signals(self, signals, sampling_rate=None):
+        """Other signals of the same recordings, such as what a filter makes of them.
+
+        Parameters
+        ----------
+        signals : array-like of shape (n_samples, n_leads, n_times)
+            ECGs in mV, of the same leads.
+        sampling_rate : float or None, default=None
+            Their samples per second, in Hz. None means unknown.
+
+        Returns
+        -------
+        ECGRecords
+            With `signals`, and all else as it is.
+        """
+        if signals.shape[:2] != self.shape[:2]:
+            raise ValueError(
+                f"Expected signals of {len(self)} recordings and {self.shape[1]} "
+                f"leads, got the shape {signals.shape}."
+            )
+        other = copy(self)
+        other.signals, other.sampling_rate = as_signals(signals), sampling_rate
+        return other
+
+    def match(self, table):
+        """Rows of a table that belong to the recordings, in their order.
+
+        Parameters
+        ----------
+        table : DataFrame
+            Indexed by the `ids` of the recordings, in any order.
+
+        Returns
+        -------
+        DataFrame
+            One row for each recording.
+
+        Raises
+        ------
+        ValueError
+            If a recording has no row or several, or a row has no recording. The message
+            tells how many of each, and the first ten.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> import pandas as pd
+        >>> from ecgdan_sk.records import ECGRecords
+        >>> records = ECGRecords(np.zeros((2, 12, 1000)), ids=["a", "b"])
+        >>> table = pd.DataFrame({"event": [True, False]}, index=["b", "a"])
+        >>> records.match(table)["event"].tolist()
+        [False, True]
+        """
+        return matched(table, self.ids)
+
+    def save(self, path, dtype="int16"):
+        """Write the recordings to a folder, a part at a time, and return its path.
+
+        Parameters
+        ----------
+        path : str or path-like
+            Folder to make; it must not exist, and does not before all is written.
+        dtype : {"int16", "float16", "float32"}, default="int16"
+            Type of the stored samples. "int16" keeps whole microvolts exactly, and is
+            off by less than 0.5 microvolts up to 32 mV; "float32" keeps all of float32.
+
+        Returns
+        -------
+        Path
+            The folder, of `signals.npy`, with a scale for int16, `table.parquet` of
+            covariates and identifiers, if any, and `manifest.json`.
+        """
+        return save_records(self, path, dtype)
+
+    @classmethod
+    def open(cls, path):
+        """Recordings of a folder that `save` made; their signals stay in the file.
+
+        Parameters
+        ----------
+        path : str or path-like
+            The folder.
+
+        Returns
+        -------
+        ECGRecords
+            Its signals are read a batch at a time.
+
+        Raises
+        ------
+        ValueError
+            If the folder is not one of `save`, or not as its manifest says.
+        """
+        return cls(**open_records(path))
 
 
 def as_records(X):
@@ -177,45 +295,6 @@ def as_records(X):
     return ECGRecords(X if hasattr(X, "ndim") else np.asarray(X))
 
 
-def _checked_rate(sampling_rate):
-    """A positive number of Hz, or None."""
-    if sampling_rate is None:
-        return None
-    if not (np.isfinite(sampling_rate) and sampling_rate > 0):
-        raise ValueError(
-            f"Expected a positive sampling rate in Hz, got {sampling_rate!r}. "
-            "Leave it None where it is unknown."
-        )
-    return float(sampling_rate)
-
-
-def _checked_leads(leads, n_leads):
-    """Distinct names, one for each lead of the signals."""
-    if leads is None and n_leads != len(LEADS):
-        raise ValueError(
-            f"X has {n_leads} leads without names; an array is expected to hold the "
-            f"twelve leads {', '.join(LEADS)} on its second axis. Name other leads "
-            "with ECGRecords(X, sampling_rate=..., leads=[...])."
-        )
-    leads = LEADS if leads is None else tuple(str(lead) for lead in leads)
-    if len(leads) != n_leads or len(set(leads)) != n_leads:
-        raise ValueError(
-            f"Expected {n_leads} distinct lead names, one for each lead of the "
-            f"signals, got {len(leads)}: {', '.join(leads)}."
-        )
-    return leads
-
-
 def _column(values):
     """A one-dimensional array, or None."""
     return None if values is None else np.asarray(values)
-
-
-def _aligned(values, n_samples, name):
-    """`values`, once it is certain that they hold one row for each recording."""
-    if values is not None and len(values) != n_samples:
-        raise ValueError(
-            f"{name} has {len(values)} rows, but there are {n_samples} recordings; "
-            "give one row for each recording, in the same order."
-        )
-    return values

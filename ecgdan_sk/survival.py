@@ -1,7 +1,8 @@
 """The survival estimator."""
 
-from functools import partial
+from collections.abc import Mapping
 from numbers import Integral, Real
+from os import PathLike
 
 import numpy as np
 from sklearn.base import (
@@ -10,18 +11,21 @@ from sklearn.base import (
     TransformerMixin,
 )
 from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils.validation import check_is_fitted
 from sksurv.util import Surv
 
+from ._covariates import CovariateCox
 from ._curves import SurvivalCurves
 from ._ecg_input import ECGInput
 from ._likelihoods import DISCRETE, PROPORTIONAL, likelihood_of
 from ._members import train_members
 from ._outcomes import check_causes, check_known_causes, check_outcome
-from ._training import ECGDataset, encode, seeded, train_net
-from ._validation import check_same_length, typical_spread
-from .losses import SurvivalLoss
+from ._saved_models import load_model, save_model
+from ._training import ECGDataset, encode, seeded
+from ._training_plan import TrainingPlan
+from ._validation import check_same_length
 from .metrics import CensoringKaplanMeier, concordance_index
-from .network import RiskNet
+from .records import as_records
 
 
 class DualAttentionSurvival(
@@ -39,14 +43,21 @@ class DualAttentionSurvival(
 
     Parameters
     ----------
+    architecture : {"compact", "paper"}, default="compact"
+        The compact network, in which leads stay leads, or the published one, which
+        needs twelve leads and fits one length.
     n_channels : int, default=32
-        Channels of the trunk and of the lead tokens; a multiple of 4.
+        Channels of the trunk and of the lead tokens; a multiple of 4. Compact only.
     latent_dim : int, default=64
-        Latent features of each network.
+        Latent features of each network. Compact only; the published one has 512.
     lead_attention : bool, default=True
         Whether leads attend to each other.
     temporal_attention : bool, default=True
         Whether the moments of a lead are weighted, rather than averaged.
+    covariates : sequence of str or None, default=None
+        Columns of `ECGRecords.covariates`, such as age and sex, that enter the log risk
+        linearly beside the network, which learns what their Cox model leaves. For Cox
+        losses.
     loss : str, default="cox"
         Partial likelihood of Cox: "cox", or with competing risks "cause-specific".
         Discrete time: "logistic-hazard", "deephit", or with competing risks
@@ -59,8 +70,23 @@ class DualAttentionSurvival(
         Whose log risks the baseline hazard of a Cox model is estimated from: those of
         all training ECGs, or those of the ECGs kept for validation, for which a network
         is not overfitted. Discrete time needs no baseline.
+    reconstruction_weight : float, default=0.0
+        Weight of an auxiliary loss: the mean squared error with which a decoder
+        restores the ECGs from what cropping and masking left.
+    pretrained : mapping, path or None, default=None
+        Where the encoders start: `encoder_weights_` of a fitted `ECGReportPretrainer`,
+        or the file that its `save_encoder` wrote.
+    freeze_encoder : bool, default=False
+        Whether the encoders stay as they start, with their statistics and without
+        dropout, so that the heads alone are trained.
+    unfreeze_every : int or None, default=None
+        Epochs after which one more stage of a frozen encoder is trained along, from its
+        latent features down to its trunk. None never unfreezes.
+    warm_start : bool, default=False
+        Whether a further `fit` goes on from the networks of the last one.
     n_members : int, default=3
-        Networks that are averaged, each with its log risk standardised first.
+        Networks that are averaged, each with its log risk standardised first, unless
+        there are covariates.
     max_epochs : int, default=40
         Passes over the training ECGs at the most.
     patience : int, default=12
@@ -68,24 +94,44 @@ class DualAttentionSurvival(
         the best epoch are kept.
     validation_fraction : float, default=0.2
         Share of the ECGs, and of the events, that decides when to stop.
+    selection : {"loss", "concordance"}, default="loss"
+        By which the best epoch is chosen on that share; few events tell it better by
+        the loss.
     batch_size : int, default=128
         ECGs per step, which is also the size of a risk set. Each batch holds its share
         of the events.
+    micro_batch_size : int or None, default=None
+        ECGs that are in memory at once in a step, where a risk set is larger: its loss
+        stays exact, for half more time. None takes whole batches.
     lr : float, default=0.003
-        Highest learning rate of AdamW, after warm-up and before cosine decay.
+        Highest learning rate of AdamW.
+    schedule : {"one-cycle", "constant"}, default="one-cycle"
+        Warm-up and cosine decay of the learning rate, or neither.
     weight_decay : float, default=0.01
         Decay of the weights by AdamW.
+    clip_norm : float, default=5.0
+        Norm to which gradients are clipped.
     dropout : float, default=0.25
         Share of the latent features left out in training, alike for a whole batch.
-    crop : float, default=0.5
+    crop : float or None, default=None
         Share of each ECG that a training step sees, from a random start; predictions
-        use all of it. Use 1.0 for recordings of a single beat.
-    lead_masking : float, default=0.2
-        Probability with which training takes a lead for absent, in half of the ECGs.
+        use all of it. Use 1.0 for recordings of a single beat. None means 0.5, and 1.0
+        for the published network.
+    lead_masking : float or "paper", default=0.2
+        Probability with which training takes a lead for absent, in half of the ECGs;
+        "paper" leaves every second batch one of five subsets of the twelve leads.
     callbacks : list of skorch callbacks or None, default=None
         Called during training, as copies, beside those of the estimator itself.
+    checkpoint_dir : path or None, default=None
+        Folder in which the state of the training is kept after each epoch. A `fit` that
+        was killed goes on from there when it is called again with the same data and
+        settings, and ends bit for bit where an unbroken one ends. Needs `random_state`.
     device : str, default="auto"
         Where to compute: "cpu", "cuda", "mps", or the fastest there is.
+    precision : {"float32", "bf16"}, default="float32"
+        Numbers in which the networks compute; losses are in float32.
+    compile : bool, default=False
+        Whether torch compiles the networks: slow to start, faster afterwards.
     verbose : int, default=0
         1 shows a progress bar for each network.
     random_state : int, RandomState instance or None, default=None
@@ -97,6 +143,8 @@ class DualAttentionSurvival(
         The fitted networks, as skorch nets.
     likelihood_ : ProportionalHazards or DiscreteTime
         What makes hazards of the networks' outputs, with `baseline_` or `cut_points_`.
+    covariates_ : CovariateCox or None
+        The Cox model of the covariates, with its `coef_`.
     censoring_ : CensoringKaplanMeier
         Distribution of the censoring times, for `survival_scorers`.
     follow_up_ : float
@@ -126,26 +174,40 @@ class DualAttentionSurvival(
     """
 
     _parameter_constraints = {
+        "architecture": [StrOptions({"compact", "paper"})],
         "n_channels": [Interval(Integral, 4, None, closed="left")],
         "latent_dim": [Interval(Integral, 1, None, closed="left")],
         "lead_attention": ["boolean"],
         "temporal_attention": ["boolean"],
+        "covariates": ["array-like", None],
         "loss": [StrOptions({*PROPORTIONAL, *DISCRETE})],
         "ties": [StrOptions({"efron", "breslow"})],
         "n_intervals": [Interval(Integral, 1, None, closed="left")],
         "baseline": [StrOptions({"train", "validation"})],
+        "reconstruction_weight": [Interval(Real, 0, None, closed="left")],
+        "pretrained": [Mapping, str, PathLike, None],
+        "freeze_encoder": ["boolean"],
+        "unfreeze_every": [Interval(Integral, 1, None, closed="left"), None],
+        "warm_start": ["boolean"],
         "n_members": [Interval(Integral, 1, None, closed="left")],
         "max_epochs": [Interval(Integral, 1, None, closed="left")],
         "patience": [Interval(Integral, 1, None, closed="left")],
         "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
+        "selection": [StrOptions({"loss", "concordance"})],
         "batch_size": [Interval(Integral, 2, None, closed="left")],
+        "micro_batch_size": [Interval(Integral, 2, None, closed="left"), None],
         "lr": [Interval(Real, 0, None, closed="neither")],
+        "schedule": [StrOptions({"one-cycle", "constant"})],
         "weight_decay": [Interval(Real, 0, None, closed="left")],
+        "clip_norm": [Interval(Real, 0, None, closed="neither")],
         "dropout": [Interval(Real, 0, 1, closed="left")],
-        "crop": [Interval(Real, 0, 1, closed="right")],
-        "lead_masking": [Interval(Real, 0, 1, closed="left")],
+        "crop": [Interval(Real, 0, 1, closed="right"), None],
+        "lead_masking": [Interval(Real, 0, 1, closed="left"), StrOptions({"paper"})],
         "callbacks": [list, None],
+        "checkpoint_dir": [str, PathLike, None],
         "device": [str],
+        "precision": [StrOptions({"float32", "bf16"})],
+        "compile": ["boolean"],
         "verbose": ["verbose"],
         "random_state": ["random_state"],
     }
@@ -154,54 +216,134 @@ class DualAttentionSurvival(
         self,
         *,
         # architecture
+        architecture="compact",
         n_channels=32,
         latent_dim=64,
         lead_attention=True,
         temporal_attention=True,
+        covariates=None,
         # objective
         loss="cox",
         ties="efron",
         n_intervals=20,
         baseline="train",
+        reconstruction_weight=0.0,
         # optimisation
+        pretrained=None,
+        freeze_encoder=False,
+        unfreeze_every=None,
+        warm_start=False,
         n_members=3,
         max_epochs=40,
         patience=12,
         validation_fraction=0.2,
+        selection="loss",
         batch_size=128,
+        micro_batch_size=None,
         lr=3e-3,
+        schedule="one-cycle",
         weight_decay=1e-2,
+        clip_norm=5.0,
         dropout=0.25,
-        crop=0.5,
+        crop=None,
         lead_masking=0.2,
         # runtime
         callbacks=None,
+        checkpoint_dir=None,
         device="auto",
+        precision="float32",
+        compile=False,
         verbose=0,
         random_state=None,
     ):
+        self.architecture = architecture
         self.n_channels = n_channels
         self.latent_dim = latent_dim
         self.lead_attention = lead_attention
         self.temporal_attention = temporal_attention
+        self.covariates = covariates
         self.loss = loss
         self.ties = ties
         self.n_intervals = n_intervals
         self.baseline = baseline
+        self.reconstruction_weight = reconstruction_weight
+        self.pretrained = pretrained
+        self.freeze_encoder = freeze_encoder
+        self.unfreeze_every = unfreeze_every
+        self.warm_start = warm_start
         self.n_members = n_members
         self.max_epochs = max_epochs
         self.patience = patience
         self.validation_fraction = validation_fraction
+        self.selection = selection
         self.batch_size = batch_size
+        self.micro_batch_size = micro_batch_size
         self.lr = lr
+        self.schedule = schedule
         self.weight_decay = weight_decay
+        self.clip_norm = clip_norm
         self.dropout = dropout
         self.crop = crop
         self.lead_masking = lead_masking
         self.callbacks = callbacks
+        self.checkpoint_dir = checkpoint_dir
         self.device = device
+        self.precision = precision
+        self.compile = compile
         self.verbose = verbose
         self.random_state = random_state
+
+    @classmethod
+    def paper(cls, cohort_size, *, pretrained=None, **changes):
+        """The published network with its training recipe.
+
+        Reconstruction beside the Cox loss in equal parts, subsets of leads per batch,
+        a constant learning rate, the epoch of the highest concordance on a fifth of the
+        ECGs. For median beats of 600 samples at 500 Hz; other lengths are padded.
+
+        Parameters
+        ----------
+        cohort_size : int
+            ECGs to train on: risk sets of 128 are published for 800 patients, of 1,024
+            for 11,575; from 4,096 on the larger are taken.
+        pretrained : mapping, path or None, default=None
+            As for the estimator; 100 epochs follow, otherwise 400.
+        **changes : dict
+            Parameters of the estimator that differ, such as `random_state`.
+
+        Returns
+        -------
+        DualAttentionSurvival
+            Not yet fitted.
+
+        References
+        ----------
+        Chen et al. (2025), IEEE Transactions on Big Data 11(3), 948-960. The published
+        learning rate finder is left out: what it found was never used.
+
+        Examples
+        --------
+        >>> from ecgdan_sk import DualAttentionSurvival
+        >>> DualAttentionSurvival.paper(800).max_epochs
+        400
+        """
+        epochs = 400 if pretrained is None else 100
+        recipe = {
+            "architecture": "paper",
+            "ties": "breslow",
+            "reconstruction_weight": 1.0,
+            "pretrained": pretrained,
+            "n_members": 1,
+            "max_epochs": epochs,
+            "patience": epochs,
+            "selection": "concordance",
+            "batch_size": 128 if cohort_size < 4096 else 1024,
+            "lr": 1e-4,
+            "schedule": "constant",
+            "clip_norm": 100.0,
+            "lead_masking": "paper",
+        }
+        return cls(**(recipe | changes))
 
     def fit(self, X, y, *, sample_weight=None, strata=None, entry=None):
         """Train the networks, then estimate the baseline hazard.
@@ -237,25 +379,32 @@ class DualAttentionSurvival(
             If the loss becomes non-finite.
         """
         self._validate_params()
-        X = self._learn_input(X)
+        records = as_records(X)
+        X = self._learn_input(records)
         check_same_length(X, y)
         outcome = check_outcome(
             y, sample_weight=sample_weight, strata=strata, entry=entry
         )
         likelihood = likelihood_of(
-            self.loss, outcome, ties=self.ties, n_intervals=self.n_intervals
+            self.loss,
+            outcome,
+            ties=self.ties,
+            n_intervals=self.n_intervals,
+            is_offset=self.covariates is not None,
         )
+        target, self.covariates_ = self._target(records, likelihood, outcome)
+        plan = TrainingPlan(self, X, target, likelihood)
         with seeded(self.random_state):
             self.nets_, unseen = train_members(
-                partial(self._train, typical_spread(X), likelihood),
+                plan.train,
                 X,
-                likelihood.target(outcome),
+                target,
                 n_members=self.n_members,
                 validation_fraction=self.validation_fraction,
                 batch_size=self.batch_size,
             )
         unseen = unseen if self.baseline == "validation" else None
-        self.likelihood_ = likelihood.fit(self._outputs(X), outcome, unseen)
+        self.likelihood_ = likelihood.fit(self._outputs(X, records), outcome, unseen)
         self.censoring_ = CensoringKaplanMeier().fit(outcome.causes, outcome.time)
         self.follow_up_ = float(outcome.time.max())
         return self
@@ -275,7 +424,10 @@ class DualAttentionSurvival(
             Log hazard relative to the mean of the training ECGs; in discrete time, of
             the cumulative hazard averaged over the intervals.
         """
-        return self.likelihood_.log_risk(self._outputs(self._check_input(X)))
+        records = as_records(X)
+        return self.likelihood_.log_risk(
+            self._outputs(self._check_input(records), records)
+        )
 
     def score(self, X, y, *, sample_weight=None, strata=None):
         """Concordance index (Harrell's C) of the log risks; other causes are censored.
@@ -322,6 +474,54 @@ class DualAttentionSurvival(
         X = self._check_input(X)
         return np.hstack([encode(net, ECGDataset(X)) for net in self.nets_])
 
+    def save(self, path):
+        """Write all that predictions need to one file, which holds no code.
+
+        Parameters
+        ----------
+        path : str or path-like
+            Of the file, by custom ending in ".safetensors"; replaced as a whole.
+
+        Returns
+        -------
+        DualAttentionSurvival
+            The estimator itself.
+
+        See Also
+        --------
+        load : The way back.
+
+        Notes
+        -----
+        Tensors and settings as JSON, in the safetensors format. No ECG is in it.
+        Callbacks, `pretrained` and `checkpoint_dir` are not kept, as predictions need
+        none of them.
+        """
+        check_is_fitted(self)
+        save_model(path, self)
+        return self
+
+    @classmethod
+    def load(cls, path):
+        """Read a fitted estimator from a file that `save` wrote.
+
+        Parameters
+        ----------
+        path : str or path-like
+            Of the file.
+
+        Returns
+        -------
+        DualAttentionSurvival
+            It predicts bit for bit what the saved one predicts on the same machine.
+
+        Raises
+        ------
+        ValueError
+            If the file is truncated, altered, or of another kind.
+        """
+        return load_model(path, cls)
+
     @property
     def net_(self):
         """The fitted skorch net, the first of several."""
@@ -349,7 +549,8 @@ class DualAttentionSurvival(
 
     @property
     def _n_features_out(self):
-        return len(self.nets_) * self.latent_dim
+        latent_dim = 512 if self.architecture == "paper" else self.latent_dim
+        return len(self.nets_) * latent_dim
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
@@ -360,41 +561,26 @@ class DualAttentionSurvival(
         tags.transformer_tags.preserves_dtype = ["float32"]
         return tags
 
-    def _train(self, scale, likelihood, training, validation):
-        """One network, for ECGs of about that scale."""
-        criterion = {f"criterion__{k}": v for k, v in likelihood.loss.items()}
-        return train_net(
-            RiskNet,
-            SurvivalLoss,
-            training,
-            validation,
-            module__n_leads=self.n_leads_in_,
-            module__n_outputs=likelihood.n_outputs,
-            module__n_channels=self.n_channels,
-            module__latent_dim=self.latent_dim,
-            module__lead_attention=self.lead_attention,
-            module__temporal_attention=self.temporal_attention,
-            module__dropout=self.dropout,
-            module__scale=scale,
-            **criterion,
-            max_epochs=self.max_epochs,
-            patience=self.patience,
-            batch_size=self.batch_size,
-            lr=self.lr,
-            weight_decay=self.weight_decay,
-            crop=self.crop,
-            lead_masking=self.lead_masking,
-            callbacks=self.callbacks,
-            device=self.device,
-            verbose=self.verbose,
-        )
+    def _target(self, records, likelihood, outcome):
+        """Columns for the loss, and the Cox model of the covariates, if any."""
+        target = likelihood.target(outcome)
+        if self.covariates is None:
+            return target, None
+        alone = {**likelihood.loss, "n_offsets": 0}
+        model = CovariateCox(self.covariates).fit(records, target, alone)
+        offsets = model.log_risks(records).astype(np.float32)
+        return np.hstack([target, offsets]), model
 
-    def _outputs(self, X):
-        """Outputs of the networks, of shape (n_members, n_samples, n_outputs)."""
+    def _outputs(self, X, records):
+        """Outputs (n_members, n_samples, n_outputs), with those of the covariates."""
         outputs = [net.predict(ECGDataset(X)) for net in self.nets_]
-        return np.stack(outputs).reshape(len(outputs), len(X), -1)
+        outputs = np.stack(outputs).reshape(len(outputs), len(X), -1)
+        if self.covariates_ is None:
+            return outputs
+        return outputs + self.covariates_.log_risks(records)
 
     def _cumulative_hazards(self, X, times, strata):
         """Cumulative hazards (n_samples, n_causes, n_times), for `SurvivalCurves`."""
-        outputs = self._outputs(self._check_input(X))
+        records = as_records(X)
+        outputs = self._outputs(self._check_input(records), records)
         return self.likelihood_.cumulative_hazards(outputs, times, strata)

@@ -13,8 +13,11 @@ DISCRETE = ("logistic-hazard", "deephit", "discrete-competing")
 COMPETING = ("cause-specific", "discrete-competing")
 
 
-def likelihood_of(loss, outcome, *, ties, n_intervals):
-    """The likelihood of a loss by its name, for the outcome of a training set."""
+def likelihood_of(loss, outcome, *, ties, n_intervals, is_offset=False):
+    """The likelihood of a loss by its name, for the outcome of a training set.
+
+    `is_offset` tells whether covariates add to the log risks.
+    """
     if outcome.n_causes > 1 and loss not in COMPETING:
         raise ValueError(
             f"y holds {outcome.n_causes} causes, but loss={loss!r} knows one event. "
@@ -22,7 +25,12 @@ def likelihood_of(loss, outcome, *, ties, n_intervals):
             "interest True and everything else False."
         )
     if loss in PROPORTIONAL:
-        return ProportionalHazards(outcome, ties)
+        return ProportionalHazards(outcome, ties, is_offset)
+    if is_offset:
+        raise ValueError(
+            f"covariates cannot be used with loss={loss!r}; they enter the log risk of "
+            f"the losses {', '.join(PROPORTIONAL)}."
+        )
     given = [n for n in ("strata", "entry") if getattr(outcome, n) is not None]
     if given:
         raise ValueError(
@@ -32,4 +40,10 @@ def likelihood_of(loss, outcome, *, ties, n_intervals):
     return DiscreteTime(outcome, loss, n_intervals)
 
 
-__all__ = ["DISCRETE", "PROPORTIONAL", "likelihood_of"]
+__all__ = [
+    "DISCRETE",
+    "PROPORTIONAL",
+    "DiscreteTime",
+    "ProportionalHazards",
+    "likelihood_of",
+]

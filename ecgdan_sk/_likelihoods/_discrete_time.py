@@ -43,10 +43,15 @@ class DiscreteTime:
         self.times_ = np.unique(event_times)
         self.offset_ = self._life_table(outcome)
         self.n_outputs = self.offset_.size
+        self.columns = () if outcome.weight is None else ("sample_weight",)
+
+    @property
+    def loss(self):
+        """Parameters of `SurvivalLoss`."""
         offset = self.offset_[0] if self.is_deephit else self.offset_
-        self.loss = {
+        return {
             "function": deephit_loss if self.is_deephit else discrete_hazard_loss,
-            "columns": () if outcome.weight is None else ("sample_weight",),
+            "columns": self.columns,
             "offset": torch.tensor(offset, dtype=torch.float32),
         }
 

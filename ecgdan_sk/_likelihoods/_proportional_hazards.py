@@ -10,7 +10,8 @@ class ProportionalHazards:
     """Cox's partial likelihood, and Breslow's baselines.
 
     The partial likelihood leaves the origin of the log risks open, and networks differ
-    in their spread, so that each network's are standardised before they are averaged.
+    in their spread, so that each network's are standardised before they are averaged;
+    not so beside covariates, whose log risks set the scale.
 
     Parameters
     ----------
@@ -18,6 +19,9 @@ class ProportionalHazards:
         Of the training set.
     ties : {"efron", "breslow"}
         How tied events are treated.
+    is_offset : bool, default=False
+        Whether the target ends with log risks by covariates, one for each cause, which
+        are added to the outputs.
 
     Attributes
     ----------
@@ -29,17 +33,24 @@ class ProportionalHazards:
         Where the cumulative hazards step.
     """
 
-    def __init__(self, outcome, ties):
+    def __init__(self, outcome, ties, is_offset=False):
         self.n_causes = self.n_outputs = outcome.n_causes
-        columns = tuple(
+        self.ties = ties
+        self.is_offset = is_offset
+        self.columns = tuple(
             name
             for name in ("sample_weight", "strata", "entry")
             if getattr(outcome, name.removeprefix("sample_")) is not None
         )
-        self.loss = {
+
+    @property
+    def loss(self):
+        """Parameters of `SurvivalLoss`."""
+        return {
             "function": cox_loss if self.n_outputs == 1 else cause_specific_loss,
-            "columns": columns,
-            "ties": ties,
+            "columns": self.columns,
+            "n_offsets": self.n_causes if self.is_offset else 0,
+            "ties": self.ties,
         }
 
     def target(self, outcome):
@@ -66,6 +77,7 @@ class ProportionalHazards:
         outputs = outputs.astype(np.float64)
         self.means_ = outputs.mean(1, keepdims=True)
         spread = outputs.std(1, keepdims=True)
+        spread = np.ones_like(spread) if self.is_offset else spread
         self.scales_ = np.maximum(spread, np.finfo(np.float32).tiny)
         log_risks = self._log_risks(outputs, unseen)
         used = slice(None) if unseen is None else unseen.any(0)

@@ -1,81 +1,23 @@
-"""The only file that knows skorch: the net, batches with events, seeds and devices."""
+"""The skorch net behind the estimators: how a step, a validation and a stop go."""
 
-from collections.abc import Iterator
 from contextlib import contextmanager
-from copy import deepcopy
 
-import numpy as np
 import torch
-from sklearn.model_selection import StratifiedShuffleSplit
-from sklearn.utils import check_random_state
 from skorch import NeuralNet
-from skorch.callbacks import Callback, EarlyStopping, LRScheduler
 from skorch.dataset import unpack_data
-from skorch.helper import predefined_split
 from skorch.utils import to_device, to_tensor
-from torch import Tensor
-from torch.utils.data import DataLoader, Dataset
-from tqdm.auto import tqdm
+from torch import Tensor, nn
 
-from .augmentation import crop, mask_leads
-from .network import present_leads
+from ..augmentation import Augmentation
+from ..losses import reconstruction_loss
+from ..network import present_leads
+from ._seeds import seeded
 
-
-class ECGDataset(Dataset):
-    """Rows of an array of ECGs with their targets, read a batch at a time.
-
-    Nothing is copied until a batch is asked for, so `signals` may be a memmap.
-    """
-
-    def __init__(self, signals, target=None, rows=None) -> None:
-        self.signals = signals
-        self.rows = np.arange(len(signals)) if rows is None else rows
-        # skorch wants a target even where none is used.
-        self.target = np.zeros(len(signals), np.float32) if target is None else target
-
-    def __len__(self) -> int:
-        return len(self.rows)
-
-    def __getitem__(self, index: int):
-        return self.__getitems__([index])
-
-    def __getitems__(self, indices: list[int]):
-        rows = self.rows[indices]
-        signals = np.ascontiguousarray(self.signals[rows], dtype=np.float32)
-        return torch.from_numpy(signals), torch.from_numpy(self.target[rows])
-
-
-def as_is(batch):
-    """A batch is collated already, because `ECGDataset` reads whole batches."""
-    return batch
-
-
-class EventBatchSampler:
-    """Shuffled batches of row indices, with the events dealt out evenly."""
-
-    def __init__(self, event, batch_size: int) -> None:
-        self.event = np.asarray(event, dtype=bool)
-        self.n_batches = max(1, round(len(self.event) / batch_size))
-
-    def __len__(self) -> int:
-        return self.n_batches
-
-    def __iter__(self) -> Iterator[list[int]]:
-        deck = torch.randperm(len(self.event)).numpy()
-        deck = deck[np.argsort(~self.event[deck], kind="stable")]
-        for first in range(self.n_batches):
-            yield deck[first :: self.n_batches].tolist()
-
-
-def event_loader(dataset, batch_size, **kwargs) -> DataLoader:
-    """A DataLoader whose batches each hold their share of the events."""
-    event = dataset.target[dataset.rows, 0]
-    sampler = EventBatchSampler(event, batch_size)
-    return DataLoader(dataset, batch_sampler=sampler, collate_fn=as_is, **kwargs)
+NOTHING = Augmentation()
 
 
 class ECGNet(NeuralNet):
-    """The skorch net behind the estimators.
+    """A net for modules that have an `encoder` and, for reconstruction, a `decoder`.
 
     It augments training batches, scores the validation part as a whole, because a Cox
     loss is not a mean over batches, and never goes on from a loss that is not finite.
@@ -84,58 +26,110 @@ class ECGNet(NeuralNet):
     ----------
     *args, **kwargs
         As for `skorch.NeuralNet`.
-    crop : float, default=1.0
-        Share of each training ECG that an epoch sees.
-    lead_masking : float, default=0.0
-        Probability with which training takes a lead for absent.
+    augmentation : Augmentation
+        What training changes of the ECGs.
+    reconstruction_weight : float, default=0.0
+        Weight of the error with which the decoder restores the unchanged ECGs.
+    micro_batch_size : int or None, default=None
+        ECGs that pass the network at once in training; the loss sees the whole batch.
+    n_unfrozen : int or None, default=None
+        Stages of the encoder that are trained, counted from its end. None trains all.
     max_norm : float, default=5.0
         Norm to which gradients are clipped.
+    valid_scores : tuple of (str, callable), default=()
+        Further scores of the validation part, from its outputs and targets.
+    precision : {"float32", "bf16"}, default="float32"
+        Numbers in which the module computes; losses are always in float32.
+    compiled : bool, default=False
+        Whether torch compiles the encoder.
     """
 
-    def __init__(self, *args, crop=1.0, lead_masking=0.0, max_norm=5.0, **kwargs):
+    def __init__(
+        self,
+        *args,
+        augmentation=NOTHING,
+        reconstruction_weight=0.0,
+        micro_batch_size=None,
+        n_unfrozen=None,
+        max_norm=5.0,
+        valid_scores=(),
+        precision="float32",
+        compiled=False,
+        **kwargs,
+    ):
         super().__init__(*args, **kwargs)
-        self.crop = crop
-        self.lead_masking = lead_masking
+        self.augmentation = augmentation
+        self.reconstruction_weight = reconstruction_weight
+        self.micro_batch_size = micro_batch_size
+        self.n_unfrozen = n_unfrozen
         self.max_norm = max_norm
+        self.valid_scores = valid_scores
+        self.precision = precision
+        self.compiled = compiled
 
     def initialize_module(self):
         """Make the module in the memory format in which convolutions are fastest."""
         super().initialize_module()
         self.module_.to(memory_format=torch.channels_last)
+        if self.compiled:
+            self.module_.encoder.compile()
+        self.unfreeze(self.n_unfrozen)
         return self
 
+    def unfreeze(self, n_stages: int | None) -> None:
+        """Let that many stages of the encoder train, counted from its end."""
+        stages = self.module_.encoder.stages()
+        n_stages = len(stages) if n_stages is None else n_stages
+        self.frozen_ = stages[n_stages:]
+        for i, stage in enumerate(stages):
+            stage.requires_grad_(i < n_stages)
+
     def infer(self, x, **fit_params) -> Tensor:
-        """Output of the module; in training, of the augmented ECGs."""
+        """Output of the module, in float32."""
         x = to_tensor(x, device=self.device)
-        present = present_leads(x)
-        if self.module_.training:
-            x = crop(x, self.crop)
-            present = mask_leads(present, self.lead_masking)
-        return self.module_(x, present)
+        with self.numbers():
+            return self.module_(x, present_leads(x)).float()
 
     def train_step_single(self, batch, **fit_params) -> dict:
         """One gradient, refused where the loss is not finite."""
-        step = super().train_step_single(batch, **fit_params)
-        if not torch.isfinite(step["loss"]):
+        self._set_training(True)
+        x, target = (to_tensor(part, device=self.device) for part in unpack_data(batch))
+        views = self.augmentation(x, present_leads(x))
+        size = self.micro_batch_size or len(x)
+        if size < len(x):
+            loss = self._backward_in_pieces(views, target, size)
+        else:
+            output, error = self._forward(views)
+            loss = self.get_loss(output, target) + error
+            loss.backward()
+        if not torch.isfinite(loss):
             raise FloatingPointError(
-                f"The training loss became {step['loss'].item()} in epoch "
+                f"The training loss became {loss.item()} in epoch "
                 f"{len(self.history)}. Lower lr (now {self.lr:g}), and look for ECGs "
                 "of extreme amplitude."
             )
-        torch.nn.utils.clip_grad_norm_(self.module_.parameters(), self.max_norm)
-        return step
+        parameters = [p for _, p in self.get_all_learnable_params()]
+        torch.nn.utils.clip_grad_norm_(parameters, self.max_norm)
+        return {"loss": loss.detach(), "y_pred": None}
 
     def run_single_epoch(self, iterator, training, prefix, step_fn, **fit_params):
         """Train over batches; validate over all of the validation part at once."""
         if training or iterator is None:
             super().run_single_epoch(iterator, training, prefix, step_fn, **fit_params)
             return
-        output, target = [], []
+        for name, value in self.scores(iterator).items():
+            self.history.record(f"{prefix}_{name}", value)
+
+    def scores(self, iterator) -> dict[str, float]:
+        """Loss, and further scores, of the batches of an iterator as a whole."""
+        outputs, targets = [], []
         for batch in iterator:
-            output.append(self.evaluation_step(batch))
-            target.append(to_device(unpack_data(batch)[1], self.device))
-        loss = self.get_loss(torch.cat(output), torch.cat(target))
-        self.history.record(f"{prefix}_loss", loss.item())
+            outputs.append(self.evaluation_step(batch))
+            targets.append(to_device(unpack_data(batch)[1], self.device))
+        output, target = torch.cat(outputs), torch.cat(targets)
+        with torch.no_grad():
+            loss = {"loss": self.get_loss(output, target).item()}
+        return loss | {name: score(output, target) for name, score in self.valid_scores}
 
     def notify(self, method_name, **cb_kwargs):
         """Call the callbacks; one that ends training is no interruption by the user."""
@@ -154,143 +148,66 @@ class ECGNet(NeuralNet):
             self.interrupted_ = not getattr(stop, "by_callback", False)
             raise
 
+    def _set_training(self, training=True):
+        """Train mode, except where weights are frozen: statistics and dropout too."""
+        super()._set_training(training)
+        for stage in self.frozen_:
+            stage.eval()
 
-class ProgressBar(Callback):
-    """One tqdm bar over the epochs, with the losses behind it."""
+    def numbers(self):
+        """The context in which the module computes."""
+        device_type = torch.device(self.device).type
+        enabled = self.precision == "bf16"
+        return torch.autocast(device_type, torch.bfloat16, enabled=enabled)
 
-    def on_train_begin(self, net, **kwargs):
-        """Open the bar."""
-        self.bar_ = tqdm(total=net.max_epochs, desc="Training", unit="epoch")
+    def _forward(self, views):
+        """Output in float32, and the weighted error of the reconstruction."""
+        clean, x, recorded, present = views
+        with self.numbers():
+            if not self.reconstruction_weight:
+                return self.module_(x, present).float(), 0.0
+            output, restored = self.module_.with_reconstruction(x, present)
+        clean = self.module_.encoder.scaled(clean)
+        error = reconstruction_loss(restored.float(), clean, recorded)
+        return output.float(), self.reconstruction_weight * error
 
-    def on_epoch_end(self, net, **kwargs):
-        """Move it on by one epoch."""
-        losses = {
-            name: f"{net.history[-1, name]:.3f}"
-            for name in ("train_loss", "valid_loss")
-            if name in net.history[-1]
-        }
-        self.bar_.set_postfix(losses)
-        self.bar_.update()
+    def _backward_in_pieces(self, views, target, size):
+        """The gradient of the whole batch, of which `size` ECGs are in memory at once.
 
-    def on_train_end(self, net, **kwargs):
-        """Close it."""
-        self.bar_.close()
-        del self.bar_
+        The outputs are computed first without a graph; the loss of all of them gives
+        each piece the gradient that it passes on in a second run with a graph.
+        """
+        pieces = list(zip(*(view.split(size) for view in views)))
+        seed = int(torch.randint(2**31 - 1, ()))
+        with torch.no_grad(), _still_statistics(self.module_):
+            outputs = [self._piece(piece, seed)[0] for piece in pieces]
+        output = torch.cat(outputs).requires_grad_()
+        loss = self.get_loss(output, target)
+        loss.backward()
+        total = loss.detach()
+        for piece, gradient in zip(pieces, output.grad.split(size)):
+            output, error = self._piece(piece, seed)
+            share = len(output) / len(target) * error
+            torch.autograd.backward((output * gradient).sum() + share)
+            total = total + (share.detach() if share else 0.0)
+        return total
 
-
-def train_net(
-    module,
-    criterion,
-    dataset: ECGDataset,
-    validation: ECGDataset,
-    *,
-    max_epochs: int,
-    batch_size: int,
-    lr: float,
-    weight_decay: float,
-    patience: int,
-    callbacks=None,
-    verbose: int = 0,
-    device: str = "auto",
-    **params,
-) -> ECGNet:
-    """Fit a net with AdamW, warm-up, cosine decay and early stopping."""
-    n_batches = len(EventBatchSampler(dataset.target[dataset.rows, 0], batch_size))
-    schedule = LRScheduler(
-        torch.optim.lr_scheduler.OneCycleLR,
-        max_lr=lr,
-        total_steps=n_batches * max_epochs + 1,
-        pct_start=0.1,
-        cycle_momentum=False,
-        step_every="batch",
-    )
-    stopping = EarlyStopping(patience=patience, threshold=0, load_best=True)
-    net = ECGNet(
-        module,
-        criterion,
-        optimizer=torch.optim.AdamW,
-        optimizer__weight_decay=weight_decay,
-        lr=lr,
-        max_epochs=max_epochs,
-        batch_size=batch_size,
-        train_split=predefined_split(validation),
-        iterator_train=event_loader,
-        iterator_valid__collate_fn=as_is,
-        # Without its own generator a DataLoader draws from torch's global one.
-        iterator_valid__generator=torch.Generator(),
-        callbacks=[
-            ("schedule", schedule),
-            ("stopping", stopping),
-            *([("progress", ProgressBar())] if verbose else []),
-            *deepcopy(callbacks or []),
-        ],
-        callbacks__print_log=None,
-        callbacks__valid_loss=None,
-        device=chosen_device(device),
-        verbose=0,
-        **params,
-    )
-    net.fit(dataset, None)
-    if net.interrupted_ and len(net.history) < 2:
-        raise KeyboardInterrupt("No epoch had ended: there are no weights to keep.")
-    return net
-
-
-def encode(net: ECGNet, dataset: ECGDataset) -> np.ndarray:
-    """Latent features (n_samples, latent_dim) of a fitted net."""
-    net.module_.eval()
-    with torch.no_grad():
-        batches = [
-            net.module_.encoder(to_device(x, net.device)).cpu()
-            for x, _ in net.get_iterator(dataset)
-        ]
-    return torch.cat(batches).numpy()
-
-
-def chosen_device(device: str) -> str:
-    """`device` itself, or for "auto" the fastest that is there."""
-    if device != "auto":
-        return device
-    if torch.cuda.is_available():
-        return "cuda"
-    return "mps" if torch.backends.mps.is_available() else "cpu"
-
-
-def split_by_event(event, validation_fraction: float, batch_size: int):
-    """Rows for training and for validation, with the same share of events."""
-    event = np.asarray(event, dtype=bool)
-    n_valid_events = round(validation_fraction * event.sum())
-    if n_valid_events < 1 or n_valid_events == event.sum():
-        raise ValueError(
-            f"{event.sum()} events among n_samples={len(event)} cannot be shared "
-            f"between training and a validation part of {validation_fraction:g}: both "
-            "need one. Collect more events, or change validation_fraction."
-        )
-    seed = int(torch.randint(2**31 - 1, ()))
-    rows = _stratified(event, validation_fraction, seed)
-    n_events = event[rows[0]].sum()
-    n_batches = len(EventBatchSampler(event[rows[0]], batch_size))
-    if n_batches > n_events:
-        raise ValueError(
-            f"batch_size={batch_size} makes {n_batches} batches of {len(rows[0])} "
-            f"training ECGs, but only {n_events} of them had an event, and a batch "
-            f"without events teaches nothing. Use batch_size="
-            f"{-(-len(rows[0]) // n_events)} or more."
-        )
-    return rows
-
-
-def _stratified(event, fraction, seed):
-    """The two index arrays; without censored samples there is nothing to stratify."""
-    strata = event if min(event.sum(), (~event).sum()) > 1 else np.ones(len(event))
-    splitter = StratifiedShuffleSplit(1, test_size=fraction, random_state=seed)
-    return next(splitter.split(strata, strata))
+    def _piece(self, piece, seed):
+        """Outputs of one piece; every piece meets the same dropout masks."""
+        with seeded(seed):
+            return self._forward(piece)
 
 
 @contextmanager
-def seeded(random_state):
-    """Seed torch from `random_state`; the caller's generators stay as they were."""
-    seed = check_random_state(random_state).randint(np.iinfo(np.int32).max)
-    with torch.random.fork_rng():
-        torch.manual_seed(seed)
+def _still_statistics(module: nn.Module):
+    """Normalisations use the statistics of a batch without remembering them."""
+    kinds = (nn.BatchNorm1d, nn.BatchNorm2d)
+    norms = [part for part in module.modules() if isinstance(part, kinds)]
+    momenta = [norm.momentum for norm in norms]
+    for norm in norms:
+        norm.momentum = 0.0
+    try:
         yield
+    finally:
+        for norm, momentum in zip(norms, momenta):
+            norm.momentum = momentum

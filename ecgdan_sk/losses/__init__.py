@@ -2,6 +2,7 @@
 
 from ._cox import cause_specific_loss, cox_loss
 from ._discrete import deephit_loss, discrete_hazard_loss
+from ._reconstruction import reconstruction_loss
 from ._target import SurvivalLoss
 
 __all__ = [
@@ -10,4 +11,5 @@ __all__ = [
     "cox_loss",
     "deephit_loss",
     "discrete_hazard_loss",
+    "reconstruction_loss",
 ]

@@ -15,6 +15,9 @@ class SurvivalLoss(nn.Module):
     offset : Tensor of the shape of one sample's output, or None, default=None
         Added to the output: what is known before the ECG is seen, such as the life
         table of the cohort.
+    n_offsets : int, default=0
+        Last columns of the target that are added to the outputs of their sample, such
+        as its log risk by age and sex.
     **params : dict
         Passed to `function`.
 
@@ -27,15 +30,22 @@ class SurvivalLoss(nn.Module):
     tensor(0.8959)
     """
 
-    def __init__(self, function, columns=(), offset=None, **params) -> None:
+    def __init__(
+        self, function, columns=(), offset=None, n_offsets=0, **params
+    ) -> None:
         super().__init__()
         self.function = function
         self.columns = columns
+        self.n_offsets = n_offsets
         self.params = params
         self.register_buffer("offset", offset)
 
     def forward(self, output: Tensor, target: Tensor) -> Tensor:
         """Loss of outputs (n_samples, ...), for a target (n_samples, n_columns)."""
+        if self.n_offsets:
+            known = target[:, -self.n_offsets :]
+            target = target[:, : -self.n_offsets]
+            output = output + known.reshape(output.shape)
         event, time, *others = target.unbind(-1)
         if self.offset is not None:
             output = output.reshape(-1, *self.offset.shape) + self.offset

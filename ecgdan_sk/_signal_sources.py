@@ -1,0 +1,144 @@
+"""Where ECGs lie while they are not in memory: behind a function, in an array, a file.
+
+A source has the `shape` (n_leads, n_times) and the `dtype` of a recording, and reads
+those of some keys: ``read(keys)`` has the shape (n, n_leads, n_times).
+"""
+
+import numpy as np
+
+
+class ReadOneByOne:
+    """Recordings that a function reads, one at a time."""
+
+    def __init__(self, function, shape, dtype):
+        self.function, self.shape, self.dtype = function, shape, dtype
+
+    def read(self, keys):
+        """Recordings of these keys."""
+        signals = np.empty((len(keys), *self.shape), self.dtype)
+        for row, key in zip(signals, keys):
+            ecg = np.asarray(self.function(key))
+            if ecg.shape != self.shape:
+                raise ValueError(
+                    f"The recording {key} has the shape {ecg.shape}, but "
+                    f"(n_leads, n_times) = {self.shape} was expected. Crop or pad the "
+                    "recordings to one length where they are read."
+                )
+            row[:] = ecg
+        return signals
+
+
+class StoredRows:
+    """Rows of an array by their positions: of Zarr, HDF5, or of any that has shape."""
+
+    def __init__(self, array):
+        self.array = array
+        self.shape, self.dtype = tuple(array.shape[1:]), np.dtype(array.dtype)
+
+    def read(self, keys):
+        """The rows at these positions, as an ndarray of their own."""
+        if isinstance(self.array, np.ndarray):
+            return np.asarray(self.array)[keys]
+        if len(keys) and (np.diff(keys) == 1).all():
+            return np.asarray(self.array[int(keys[0]) : int(keys[-1]) + 1])
+        if hasattr(self.array, "oindex"):
+            return np.asarray(self.array.oindex[keys, :, :])
+        rows = np.empty((len(keys), *self.shape), self.dtype)
+        for row, key in zip(rows, keys):
+            row[:] = self.array[int(key)]
+        return rows
+
+
+class FileRows:
+    """Rows of a memory map, read from its file.
+
+    What is read through the map itself counts as memory of the process until the
+    system wants it back, and a file cut short would end the process.
+    """
+
+    def __init__(self, mapped):
+        first, last = np.lib.array_utils.byte_bounds(mapped[0])
+        self.path, self.n_bytes = mapped.filename, last - first
+        self.first, self.step = _offset(mapped, first), mapped.strides[0]
+        self.start, self.strides = mapped[0].ctypes.data - first, mapped.strides[1:]
+        self.shape, self.dtype = mapped.shape[1:], mapped.dtype
+
+    def read(self, keys):
+        """The rows at these positions."""
+        raw = np.empty((len(keys), self.n_bytes), np.uint8)
+        with open(self.path, "rb", buffering=0) as file:
+            for row, key in zip(raw, keys):
+                file.seek(self.first + int(key) * self.step)
+                if file.readinto(row) != self.n_bytes:
+                    raise ValueError(
+                        f"{self.path} ends within recording {key}: it was cut short "
+                        "or replaced after it had been opened. Open it again."
+                    )
+        strides = (self.n_bytes, *self.strides)
+        return np.ndarray(
+            (len(keys), *self.shape), self.dtype, raw, self.start, strides
+        )
+
+
+class InMillivolts:
+    """Recordings of another source times the mV of its unit, in float32.
+
+    The least value of a signed integer stands for NaN.
+    """
+
+    def __init__(self, source, scale):
+        self.source, self.scale = source, scale
+        self.shape, self.dtype = source.shape, np.dtype(np.float32)
+
+    def read(self, keys):
+        """The recordings at these positions, in mV."""
+        rows = self.source.read(keys)
+        scale = self.scale[keys, None, None] if self.scale.ndim else self.scale
+        signals = np.multiply(rows, scale, dtype=np.float32)
+        if np.issubdtype(rows.dtype, np.signedinteger):
+            missing = rows == np.iinfo(rows.dtype).min
+            if missing.any():
+                signals[missing] = np.nan
+        return signals
+
+
+class Derived:
+    """What a function makes of each batch of another view."""
+
+    def __init__(self, signals, function):
+        self.signals, self.function = signals, function
+        # The first recording tells the shape.
+        first = function(np.asarray(signals[:1]))
+        self.shape, self.dtype = first.shape[1:], first.dtype
+
+    def read(self, keys):
+        """What is made of the recordings at these positions; an error names them."""
+        batch = self.signals[keys]
+        try:
+            return self.function(np.asarray(batch))
+        except ValueError as error:
+            names = ", ".join(map(str, batch.keys[:10]))
+            more = ", ..." if len(batch) > 10 else ""
+            raise ValueError(
+                f"{error} Here X is a batch of the recordings {names}{more}."
+            ) from error
+
+
+def source_of(array):
+    """What reads rows of `array`, which may be a memory map."""
+    mapped = isinstance(array, np.memmap) and array.filename and array.mode != "c"
+    if mapped and array.size:
+        row = array[0]
+        # Rows that lie among each other cannot be read one by one.
+        if np.ptp(np.lib.array_utils.byte_bounds(row)) <= 4 * row.nbytes:
+            return FileRows(array)
+    return StoredRows(array)
+
+
+def _offset(mapped, address):
+    """Where in its file an address of a memory map lies."""
+    # Slices keep the offset of the whole map, so that addresses tell theirs.
+    whole = mapped
+    while isinstance(whole.base, np.memmap):
+        whole = whole.base
+    return whole.offset + address - whole.ctypes.data

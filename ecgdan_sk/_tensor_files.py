@@ -1,0 +1,93 @@
+"""Files of tensors and plain values: safetensors with JSON, and nothing that runs.
+
+One format for fitted models, encoder weights and checkpoints. A file is replaced as a
+whole or not at all, and read only if it is what was written.
+"""
+
+import hashlib
+import json
+import os
+import tempfile
+from pathlib import Path
+
+import numpy as np
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save
+
+_KEY, _FORMAT = "ecgdan_sk", 1
+
+
+def write_tensors(path, kind, tensors, content):
+    """Write arrays by name, and `content` that JSON can hold, in one step."""
+    path = Path(path)
+    tensors = {name: np.array(value, order="C") for name, value in tensors.items()}
+    header = {"format": _FORMAT, "kind": kind, "content": content}
+    header["digest"] = _digest(tensors, header)
+    data = save(tensors, {_KEY: json.dumps(header)})
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+def read_tensors(path, kind):
+    """Arrays by name, and the content, of a file that `write_tensors` wrote.
+
+    Raises
+    ------
+    ValueError
+        If the file is damaged, altered, or of another kind or program.
+    """
+    tensors, header = _read(path)
+    if header.get("kind") != kind:
+        raise ValueError(
+            f"{path} holds {header.get('kind')!r} of ecgdan_sk, but {kind!r} is "
+            "expected here."
+        )
+    if header.get("format") != _FORMAT:
+        raise ValueError(
+            f"{path} is written in format {header.get('format')!r}, this version of "
+            f"ecgdan_sk reads {_FORMAT}. Install the version that wrote it."
+        )
+    if header.pop("digest", None) != _digest(tensors, header):
+        raise ValueError(
+            f"{path} was altered after it was written: its digest does not match. "
+            "Fetch it again, or write it anew."
+        )
+    return tensors, header["content"]
+
+
+def _read(path):
+    """All that is in a file, as long as it is one of ours."""
+    try:
+        with safe_open(path, "numpy") as file:
+            header = json.loads((file.metadata() or {})[_KEY])
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except FileNotFoundError:
+        raise
+    except (SafetensorError, KeyError, ValueError, TypeError, OSError) as error:
+        raise ValueError(
+            f"{path} is no file of ecgdan_sk, or it is truncated: its header cannot be "
+            f"read ({type(error).__name__}). Give a file that the `save` of an "
+            "estimator wrote."
+        ) from error
+    if not isinstance(header, dict):
+        raise ValueError(f"{path} is no file of ecgdan_sk: its header is no object.")
+    return tensors, header
+
+
+def _digest(tensors, header):
+    """A hash of all that a file says."""
+    digest = hashlib.sha256(json.dumps(header, sort_keys=True).encode())
+    for name in sorted(tensors):
+        value = tensors[name]
+        digest.update(f"{name} {value.dtype.str} {value.shape}".encode())
+        digest.update(value.tobytes())
+    return digest.hexdigest()

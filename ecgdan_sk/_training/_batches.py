@@ -1,0 +1,92 @@
+"""ECGs in batches, each with its share of the events."""
+
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+from sklearn.model_selection import StratifiedShuffleSplit
+from torch.utils.data import DataLoader, Dataset
+
+
+class ECGDataset(Dataset):
+    """Rows of an array of ECGs with their targets, read a batch at a time.
+
+    Nothing is copied until a batch is asked for, so `signals` may be a memmap.
+    """
+
+    def __init__(self, signals, target=None, rows=None) -> None:
+        self.signals = signals
+        self.rows = np.arange(len(signals)) if rows is None else rows
+        # skorch wants a target even where none is used.
+        self.target = np.zeros(len(signals), np.float32) if target is None else target
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, index: int):
+        return self.__getitems__([index])
+
+    def __getitems__(self, indices: list[int]):
+        rows = self.rows[indices]
+        signals = np.ascontiguousarray(self.signals[rows], dtype=np.float32)
+        return torch.from_numpy(signals), torch.from_numpy(self.target[rows])
+
+
+def as_is(batch):
+    """A batch is collated already, because `ECGDataset` reads whole batches."""
+    return batch
+
+
+class EventBatchSampler:
+    """Shuffled batches of row indices, with the events dealt out evenly."""
+
+    def __init__(self, event, batch_size: int) -> None:
+        self.event = np.asarray(event, dtype=bool)
+        self.n_batches = max(1, round(len(self.event) / batch_size))
+
+    def __len__(self) -> int:
+        return self.n_batches
+
+    def __iter__(self) -> Iterator[list[int]]:
+        deck = torch.randperm(len(self.event)).numpy()
+        deck = deck[np.argsort(~self.event[deck], kind="stable")]
+        for first in range(self.n_batches):
+            yield deck[first :: self.n_batches].tolist()
+
+
+def event_loader(dataset, batch_size, **kwargs) -> DataLoader:
+    """A DataLoader whose batches each hold their share of the events."""
+    event = dataset.target[dataset.rows, 0]
+    sampler = EventBatchSampler(event, batch_size)
+    return DataLoader(dataset, batch_sampler=sampler, collate_fn=as_is, **kwargs)
+
+
+def split_by_event(event, validation_fraction: float, batch_size: int):
+    """Rows for training and for validation, with the same share of events."""
+    event = np.asarray(event, dtype=bool)
+    n_valid_events = round(validation_fraction * event.sum())
+    if n_valid_events < 1 or n_valid_events == event.sum():
+        raise ValueError(
+            f"{event.sum()} events among n_samples={len(event)} cannot be shared "
+            f"between training and a validation part of {validation_fraction:g}: both "
+            "need one. Collect more events, or change validation_fraction."
+        )
+    seed = int(torch.randint(2**31 - 1, ()))
+    rows = _stratified(event, validation_fraction, seed)
+    n_events = event[rows[0]].sum()
+    n_batches = len(EventBatchSampler(event[rows[0]], batch_size))
+    if n_batches > n_events:
+        raise ValueError(
+            f"batch_size={batch_size} makes {n_batches} batches of {len(rows[0])} "
+            f"training ECGs, but only {n_events} of them had an event, and a batch "
+            f"without events teaches nothing. Use batch_size="
+            f"{-(-len(rows[0]) // n_events)} or more."
+        )
+    return rows
+
+
+def _stratified(event, fraction, seed):
+    """The two index arrays; without censored samples there is nothing to stratify."""
+    strata = event if min(event.sum(), (~event).sum()) > 1 else np.ones(len(event))
+    splitter = StratifiedShuffleSplit(1, test_size=fraction, random_state=seed)
+    return next(splitter.split(strata, strata))

@@ -1,0 +1,109 @@
+"""A training that was killed goes on where it stood, bit for bit."""
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from skorch.callbacks import Callback
+from skorch.history import History
+
+from .._tensor_files import read_tensors, write_tensors
+
+_KIND = "training checkpoint"
+
+
+class Checkpoint(Callback):
+    """Writes all that a training needs to go on, after each epoch, in one step.
+
+    It stands behind the callbacks whose state it keeps.
+
+    Parameters
+    ----------
+    path : str or path-like
+        File of this training.
+    """
+
+    def __init__(self, path):
+        self.path = path
+
+    def on_epoch_end(self, net, **kwargs):
+        """Write the state between two epochs."""
+        self.write(net, is_done=False)
+
+    def write(self, net, is_done):
+        """Write the weights, the optimizer, the best so far and the random numbers."""
+        best = _best(net)
+        tensors = {
+            **_named("module", net.module_.state_dict()),
+            **_named("criterion", net.criterion_.state_dict()),
+            **_named("best", best.weights_ or {}),
+            **_named("optimizer", _moments(net)),
+            **_named("random", _random_states(net)),
+        }
+        content = {
+            "is_done": is_done,
+            "history": list(net.history),
+            "best": [best.best_ if np.isfinite(best.best_) else None, best.epoch_],
+        }
+        write_tensors(self.path, _KIND, tensors, content)
+
+    def resume(self, net):
+        """Bring an initialized net to where the file stands; is the training done?"""
+        if not Path(self.path).exists():
+            return False
+        tensors, content = read_tensors(self.path, _KIND)
+        net.module_.load_state_dict(_part(tensors, "module"))
+        net.criterion_.load_state_dict(_part(tensors, "criterion"))
+        _restore_moments(net, _part(tensors, "optimizer"))
+        _restore_random_states(_part(tensors, "random"))
+        net.history_ = History(content["history"])
+        best = _best(net)
+        best.weights_ = _part(tensors, "best") or None
+        score, best.epoch_ = content["best"]
+        best.best_ = -np.inf if score is None else score
+        return content["is_done"]
+
+
+def _best(net):
+    """The callback that keeps the best weights."""
+    return dict(net.callbacks_)["best"]
+
+
+def _named(prefix, tensors):
+    return {f"{prefix}/{name}": value.cpu().numpy() for name, value in tensors.items()}
+
+
+def _part(tensors, prefix):
+    """The tensors of a prefix, without it."""
+    return {
+        name.removeprefix(f"{prefix}/"): torch.from_numpy(value)
+        for name, value in tensors.items()
+        if name.startswith(f"{prefix}/")
+    }
+
+
+def _moments(net):
+    """What AdamW remembers of each parameter."""
+    state = net.optimizer_.state_dict()["state"]
+    return {f"{i}/{k}": v for i, moments in state.items() for k, v in moments.items()}
+
+
+def _restore_moments(net, moments):
+    state = net.optimizer_.state_dict()
+    for name, value in moments.items():
+        i, kind = name.split("/")
+        state["state"].setdefault(int(i), {})[kind] = value
+    net.optimizer_.load_state_dict(state)
+
+
+def _random_states(net):
+    states = {"cpu": torch.random.get_rng_state()}
+    if torch.device(net.device).type == "cuda":
+        states["cuda"] = torch.cuda.get_rng_state(net.device)
+    return states
+
+
+def _restore_random_states(states):
+    torch.random.set_rng_state(states["cpu"])
+    if "cuda" in states:
+        torch.cuda.set_rng_state(states["cuda"])

@@ -1,0 +1,139 @@
+"""Training a net from its start to its best weights, and reading it out."""
+
+from copy import deepcopy
+
+import numpy as np
+import torch
+from skorch.helper import predefined_split
+from skorch.history import History
+from skorch.utils import to_device
+
+from ._batches import ECGDataset, EventBatchSampler, as_is, event_loader
+from ._callbacks import KeepBest, OneCycle, ProgressBar, Unfreeze
+from ._checkpoint import Checkpoint
+from ._net import ECGNet
+
+
+def train_net(
+    module,
+    criterion,
+    dataset: ECGDataset,
+    validation: ECGDataset,
+    *,
+    max_epochs: int,
+    batch_size: int,
+    lr: float,
+    weight_decay: float,
+    patience: int,
+    one_cycle: bool = True,
+    monitor: str = "valid_loss",
+    start_counts: bool = False,
+    start: dict | None = None,
+    unfreeze_every: int | None = None,
+    checkpoint=None,
+    callbacks=None,
+    verbose: int = 0,
+    device: str = "auto",
+    **params,
+) -> ECGNet:
+    """Fit a net with AdamW, early stopping and, unless told not to, one cycle.
+
+    `start` holds weights by name, of the whole module or of a part of it; `checkpoint`
+    is the file that an interrupted training goes on from.
+    """
+    n_batches = len(EventBatchSampler(dataset.target[dataset.rows, 0], batch_size))
+    best = KeepBest(monitor, monitor != "valid_loss", patience, start_counts)
+    net = ECGNet(
+        module,
+        criterion,
+        optimizer=torch.optim.AdamW,
+        optimizer__weight_decay=weight_decay,
+        lr=lr,
+        max_epochs=max_epochs,
+        batch_size=batch_size,
+        train_split=predefined_split(validation),
+        iterator_train=event_loader,
+        iterator_valid__collate_fn=as_is,
+        # Without its own generator a DataLoader draws from torch's global one.
+        iterator_valid__generator=torch.Generator(),
+        callbacks=[
+            *([("cycle", OneCycle(n_batches))] if one_cycle else []),
+            *([("unfreeze", Unfreeze(unfreeze_every))] if unfreeze_every else []),
+            ("best", best),
+            *([("checkpoint", Checkpoint(checkpoint))] if checkpoint else []),
+            *([("progress", ProgressBar())] if verbose else []),
+            *deepcopy(callbacks or []),
+        ],
+        callbacks__print_log=None,
+        callbacks__valid_loss=None,
+        device=chosen_device(device),
+        verbose=0,
+        **params,
+    )
+    net.initialize()
+    if start is not None:
+        load_weights(net.module_, start)
+    _fit(net, dataset)
+    # A fitted net needs no ECGs, least of all in its pickle.
+    net.train_split = None
+    if net.interrupted_ and len(net.history) < 2:
+        raise KeyboardInterrupt("No epoch had ended: there are no weights to keep.")
+    return net
+
+
+def _fit(net, dataset):
+    """Train for the epochs that are left, of a training that may have been killed."""
+    checkpoint = dict(net.callbacks_).get("checkpoint")
+    if checkpoint and checkpoint.resume(net):
+        net.interrupted_ = False
+        return
+    net.partial_fit(dataset, None, epochs=net.max_epochs - len(net.history))
+    if checkpoint and not net.interrupted_:
+        checkpoint.write(net, is_done=True)
+
+
+def restored_net(
+    module, criterion, weights, epochs, *, device="auto", **params
+) -> ECGNet:
+    """A net that predicts with the given weights, and the history that led there."""
+    net = ECGNet(
+        module,
+        criterion,
+        iterator_valid__collate_fn=as_is,
+        iterator_valid__generator=torch.Generator(),
+        callbacks=None,
+        callbacks__print_log=None,
+        device=chosen_device(device),
+        verbose=0,
+        **params,
+    ).initialize()
+    load_weights(net.module_, weights)
+    net.history_ = History({**epoch, "batches": []} for epoch in epochs)
+    return net
+
+
+def load_weights(module, weights) -> None:
+    """Set the weights that are named; the others stay."""
+    state = module.state_dict()
+    state.update({name: torch.as_tensor(w) for name, w in weights.items()})
+    module.load_state_dict(state)
+
+
+def encode(net: ECGNet, dataset: ECGDataset) -> np.ndarray:
+    """Latent features (n_samples, latent_dim) of a fitted net."""
+    net.module_.eval()
+    with torch.no_grad(), net.numbers():
+        batches = [
+            net.module_.encoder(to_device(x, net.device)).float().cpu()
+            for x, _ in net.get_iterator(dataset)
+        ]
+    return torch.cat(batches).numpy()
+
+
+def chosen_device(device: str) -> str:
+    """`device` itself, or for "auto" the fastest that is there."""
+    if device != "auto":
+        return device
+    if torch.cuda.is_available():
+        return "cuda"
+    return "mps" if torch.backends.mps.is_available() else "cpu"

@@ -1,0 +1,127 @@
+"""Covariates beside the network: the Cox model it goes on from."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from sksurv.linear_model import CoxPHSurvivalAnalysis
+from sksurv.util import Surv
+
+from ecgdan_sk import DualAttentionSurvival
+from ecgdan_sk.records import ECGRecords
+
+QUICK = {"max_epochs": 6, "batch_size": 100, "n_members": 2, "random_state": 0}
+
+
+def _cohort(n_samples=400, seed=0):
+    """ECGs of noise alone; age and sex decide the risk, a third column does not."""
+    rng = np.random.default_rng(seed)
+    table = pd.DataFrame(
+        {
+            "age": rng.normal(60, 10, n_samples),
+            "sex": rng.integers(0, 2, n_samples),
+            "bmi": rng.normal(27, 4, n_samples),
+        },
+        index=rng.permutation(n_samples),
+    )
+    log_risk = 0.1 * (table["age"] - 60) + 0.7 * table["sex"]
+    own = rng.exponential(np.exp(-log_risk.to_numpy()))
+    censored = rng.exponential(1.0, n_samples)
+    y = Surv.from_arrays(own <= censored, np.round(np.minimum(own, censored), 2) + 0.01)
+    X = 0.2 * rng.standard_normal((n_samples, 12, 60)).astype(np.float32)
+    return ECGRecords(X, covariates=table), y
+
+
+def test_without_signal_the_network_falls_back_to_the_cox_model():
+    (X, y), (X_new, y_new) = _cohort(), _cohort(seed=1)
+    columns = ["age", "sex", "bmi"]
+    model = DualAttentionSurvival(covariates=columns, **QUICK).fit(X, y)
+    cox = CoxPHSurvivalAnalysis(ties="efron").fit(X.covariates[columns], y)
+    scales = X.covariates[columns].std(ddof=0).to_numpy()
+    np.testing.assert_allclose(
+        model.covariates_.coef_[:, 0], cox.coef_ * scales, rtol=1e-3, atol=1e-4
+    )
+    theirs = cox.predict(X_new.covariates[columns])
+    assert np.corrcoef(model.predict(X_new), theirs)[0, 1] > 0.98
+    assert abs(model.score(X_new, y_new) - cox.score(X_new.covariates, y_new)) < 0.01
+
+
+def test_the_network_adds_what_covariates_do_not_tell():
+    X, y = _cohort(600)
+    rng = np.random.default_rng(2)
+    strength = rng.standard_normal(600)
+    wave = np.sin(np.arange(1, 13)[:, None] * np.arange(60) / 10)
+    signals = 0.5 * np.exp(0.4 * strength)[:, None, None] * wave
+    log_risk = 1.2 * strength + 0.1 * (X.covariates["age"].to_numpy() - 60)
+    time = rng.exponential(np.exp(-log_risk)) + 1e-3
+    y = Surv.from_arrays(np.ones(600, dtype=bool), time)
+    X = ECGRecords(signals.astype(np.float32), covariates=X.covariates)
+    settings = {**QUICK, "max_epochs": 15, "lr": 0.01, "crop": 1.0}
+    both = DualAttentionSurvival(covariates=["age"], **settings).fit(X[:400], y[:400])
+    alone = DualAttentionSurvival(**settings).fit(X[:400], y[:400])
+    assert both.score(X[400:], y[400:]) > alone.score(X[400:], y[400:]) + 0.01
+    assert np.corrcoef(both.predict(X[400:]), log_risk[400:])[0, 1] > 0.9
+
+
+def test_missing_values_are_imputed_and_flagged():
+    X, y = _cohort()
+    X.covariates.loc[X.covariates.index[::3], "bmi"] = np.nan
+    model = DualAttentionSurvival(covariates=["age", "bmi"], **QUICK).fit(X, y)
+    assert model.covariates_.flagged_.tolist() == [1]
+    assert model.covariates_.coef_.shape == (3, 1)
+    assert np.isfinite(model.predict(X)).all()
+    X.covariates.loc[X.covariates.index[:5], "age"] = np.nan
+    assert np.isfinite(model.predict(X)).all()
+
+
+def test_competing_causes_have_coefficients_of_their_own():
+    X, y = _cohort()
+    target = np.empty(len(y), dtype=[("cause", int), ("time", float)])
+    target["time"], old = y["time"], X.covariates["age"].to_numpy() > 60
+    target["cause"] = np.where(y["event"], np.where(old, 1, 2), 0)
+    model = DualAttentionSurvival(
+        loss="cause-specific", covariates=["age"], **QUICK
+    ).fit(X, target)
+    first, second = model.covariates_.coef_[0]
+    assert first > 0 > second
+    assert model.predict_cumulative_incidence(X[:3]).shape[1] == 2
+
+
+def test_strata_and_weights_reach_the_covariates():
+    X, y = _cohort()
+    keep = np.arange(len(y)) % 2 == 0
+    weight = np.where(keep, 1.0, 1e-9)
+    models = [
+        DualAttentionSurvival(covariates=["age"], **QUICK).fit(*arguments, **named)
+        for arguments, named in (
+            ((X, y), {"sample_weight": weight}),
+            ((X[keep], y[keep]), {}),
+        )
+    ]
+    slopes = [m.covariates_.coef_[0, 0] / m.covariates_.scales_[0] for m in models]
+    assert slopes[0] == pytest.approx(slopes[1], rel=1e-2)
+
+
+@pytest.mark.parametrize(
+    ("change", "params", "message"),
+    [
+        (lambda t: t, {"covariates": "age"}, "array-like"),
+        (lambda t: t, {"covariates": ["weight"]}, "X has age, sex, bmi"),
+        (lambda t: t.assign(sex="F"), {}, "does not hold numbers"),
+        (lambda t: t.assign(age=np.inf), {}, "infinite"),
+        (lambda t: t.assign(age=np.nan), {}, "missing in all 400"),
+        (lambda t: t, {"loss": "deephit"}, "cox, cause-specific"),
+    ],
+)
+def test_bad_covariates_are_explained(change, params, message):
+    X, y = _cohort()
+    X = ECGRecords(X.signals, covariates=change(X.covariates))
+    model = DualAttentionSurvival(covariates=["age", "sex"], **QUICK)
+    with pytest.raises(ValueError, match=message):
+        model.set_params(**params).fit(X, y)
+
+
+def test_arrays_have_no_covariates():
+    X, y = _cohort()
+    model = DualAttentionSurvival(covariates=["age"], **QUICK).fit(X, y)
+    with pytest.raises(ValueError, match="X has none"):
+        model.predict(X.signals)
