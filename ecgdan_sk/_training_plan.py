@@ -94,7 +94,7 @@ def check_twelve_leads(leads):
         )
 
 
-def concordance(output, target):
+def concordance(output, target, loss):
     """Concordance index of the first log risk, from a target of ranks."""
     event, time = target[:, 0].cpu().numpy() == 1, target[:, 1].cpu().numpy()
     log_risk = output.reshape(len(target), -1)[:, 0].cpu().numpy()
@@ -102,11 +102,11 @@ def concordance(output, target):
     return float(concordance_index(Surv.from_arrays(event, time + 1.0), log_risk))
 
 
-def concordance_beside_covariates(output, target):
+def concordance_beside_covariates(output, target, loss):
     """The same, with the log risk by covariates that ends the target."""
     n_causes = output.reshape(len(target), -1).shape[1]
     known = target[:, -n_causes:].reshape(output.shape)
-    return concordance(output + known, target)
+    return concordance(output + known, target, loss)
 
 
 def _optimisation(estimator, likelihood):

@@ -117,7 +117,7 @@ def test_there_is_an_example(thing):
     assert is_result(thing) or ">>>" in inspect.getdoc(thing)
 
 
-@pytest.mark.parametrize("thing", filter(is_result, OBJECTS), ids=name_of)
+@pytest.mark.parametrize("thing", [*filter(is_result, OBJECTS)], ids=name_of)
 def test_attributes_of_a_result_are_described(thing):
     sections = NumpyDocString(inspect.getdoc(thing))
     names = [n for a in sections["Attributes"] for n in a.name.split(", ")]

@@ -51,13 +51,6 @@ def test_slices_share_memory(records):
     assert np.shares_memory(records[2:].signals, records.signals)
 
 
-def test_memmap_stays_a_memmap(tmp_path):
-    signals = np.lib.format.open_memmap(
-        tmp_path / "x.npy", "w+", np.float32, (4, 12, 20)
-    )
-    assert isinstance(ECGRecords(signals)[:2].signals, np.memmap)
-
-
 def test_pickle_and_joblib(records, tmp_path):
     again = pickle.loads(pickle.dumps(records))
     np.testing.assert_array_equal(again.signals, records.signals)
@@ -92,9 +85,42 @@ def test_arrays_are_named_by_the_twelve_leads(records):
         ({"sampling_rate": np.nan}, "positive sampling rate"),
         ({"covariates": pd.DataFrame({"age": [1]})}, "covariates has 1 rows"),
         ({"ids": [1, 2, 3]}, "ids has 3 rows"),
+        ({"ids": ["a", "a"]}, "1 of them are repeated: a"),
+        ({"scale": 0}, "positive number or one for each of the 2 recordings"),
+        ({"scale": [1.0, 2.0, 3.0]}, "one for each of the 2 recordings"),
         ({"patient_ids": [1, 2, 3]}, "patient_ids has 3 rows"),
     ],
 )
 def test_bad_input(arguments, message):
     with pytest.raises(ValueError, match=message):
         ECGRecords(**{"signals": np.zeros((2, 12, 50)), **arguments})
+
+
+def test_tables_are_matched_by_id(records):
+    table = pd.DataFrame({"event": np.arange(6)}, index=records.ids[::-1])
+    assert records.match(table)["event"].tolist() == [5, 4, 3, 2, 1, 0]
+    assert records[[2, 2]].match(table[table.index == 20])["event"].tolist() == [3, 3]
+
+
+def test_a_table_that_does_not_match_says_how_many_and_which(records):
+    table = pd.DataFrame({"event": range(20)}, index=[*range(100, 118), 0, 0])
+    with pytest.raises(ValueError, match="5 recordings have no row") as error:
+        records.match(table)
+    for text in (
+        "10, 20, 30, 40, 50;",
+        "18 rows of the table have no recording: 100, 101, 102, 103, 104, 105, 106, "
+        "107, 108, 109, ...;",
+        "1 ids are repeated in the table: 0.",
+    ):
+        assert text in str(error.value)
+    with pytest.raises(ValueError, match="have no ids"):
+        ECGRecords(records.signals).match(table)
+
+
+def test_other_signals_keep_the_rest(records):
+    twice = records[[1, 1]]
+    changed = twice.with_signals(np.zeros((2, 12, 7)), 50)
+    assert changed.shape == (2, 12, 7)
+    assert (changed.sampling_rate, changed.ids.tolist()) == (50, [10, 10])
+    with pytest.raises(ValueError, match="2 recordings and 12 leads"):
+        twice.with_signals(np.zeros((3, 12, 7)))

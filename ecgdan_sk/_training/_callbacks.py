@@ -93,14 +93,16 @@ class KeepBest(Callback):
     def on_train_end(self, net, **kwargs):
         """Return to the best weights."""
         if self.weights_ is not None:
-            net.module_.load_state_dict(self.weights_)
+            for part, state in zip((net.module_, net.criterion_), self.weights_):
+                part.load_state_dict(state)
         self.weights_ = None
 
     def _compare(self, net, score, epoch):
         score = score if self.higher_is_better else -score
         if score > self.best_:
             self.best_, self.epoch_ = score, epoch
-            self.weights_ = deepcopy(net.module_.state_dict())
+            parts = net.module_, net.criterion_
+            self.weights_ = deepcopy([part.state_dict() for part in parts])
 
 
 class Unfreeze(Callback):

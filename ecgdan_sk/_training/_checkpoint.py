@@ -36,7 +36,8 @@ class Checkpoint(Callback):
         tensors = {
             **_named("module", net.module_.state_dict()),
             **_named("criterion", net.criterion_.state_dict()),
-            **_named("best", best.weights_ or {}),
+            **_named("best module", best.weights_[0] if best.weights_ else {}),
+            **_named("best criterion", best.weights_[1] if best.weights_ else {}),
             **_named("optimizer", _moments(net)),
             **_named("random", _random_states(net)),
         }
@@ -58,7 +59,8 @@ class Checkpoint(Callback):
         _restore_random_states(_part(tensors, "random"))
         net.history_ = History(content["history"])
         best = _best(net)
-        best.weights_ = _part(tensors, "best") or None
+        kept = [_part(tensors, f"best {part}") for part in ("module", "criterion")]
+        best.weights_ = kept if kept[0] else None
         score, best.epoch_ = content["best"]
         best.best_ = -np.inf if score is None else score
         return content["is_done"]

@@ -37,7 +37,9 @@ class ECGNet(NeuralNet):
     max_norm : float, default=5.0
         Norm to which gradients are clipped.
     valid_scores : tuple of (str, callable), default=()
-        Further scores of the validation part, from its outputs and targets.
+        Further scores of the validation part, from its outputs, targets and the loss.
+    validate_reconstruction : bool, default=False
+        Whether the validation loss counts the error of the reconstruction.
     precision : {"float32", "bf16"}, default="float32"
         Numbers in which the module computes; losses are always in float32.
     compiled : bool, default=False
@@ -53,6 +55,7 @@ class ECGNet(NeuralNet):
         n_unfrozen=None,
         max_norm=5.0,
         valid_scores=(),
+        validate_reconstruction=False,
         precision="float32",
         compiled=False,
         **kwargs,
@@ -64,6 +67,7 @@ class ECGNet(NeuralNet):
         self.n_unfrozen = n_unfrozen
         self.max_norm = max_norm
         self.valid_scores = valid_scores
+        self.validate_reconstruction = validate_reconstruction
         self.precision = precision
         self.compiled = compiled
 
@@ -122,14 +126,26 @@ class ECGNet(NeuralNet):
 
     def scores(self, iterator) -> dict[str, float]:
         """Loss, and further scores, of the batches of an iterator as a whole."""
-        outputs, targets = [], []
+        outputs, targets, errors = [], [], []
         for batch in iterator:
             outputs.append(self.evaluation_step(batch))
             targets.append(to_device(unpack_data(batch)[1], self.device))
+            if self.validate_reconstruction:
+                errors.append(len(targets[-1]) * self._restoring_error(batch))
         output, target = torch.cat(outputs), torch.cat(targets)
         with torch.no_grad():
-            loss = {"loss": self.get_loss(output, target).item()}
-        return loss | {name: score(output, target) for name, score in self.valid_scores}
+            loss = self.get_loss(output, target).item() + sum(errors) / len(target)
+            others = {
+                name: score(output, target, self.criterion_)
+                for name, score in self.valid_scores
+            }
+        return {"loss": loss} | others
+
+    def _restoring_error(self, batch):
+        """Weighted error of the reconstruction, always from the same changes."""
+        x = to_tensor(unpack_data(batch)[0], device=self.device)
+        with torch.no_grad(), seeded(0):
+            return float(self._forward(self.augmentation(x, present_leads(x)))[1])
 
     def notify(self, method_name, **cb_kwargs):
         """Call the callbacks; one that ends training is no interruption by the user."""

@@ -1,5 +1,6 @@
 """Objectives, as pure functions of tensors; `SurvivalLoss` hands them to skorch."""
 
+from ._alignment import cosine_loss, infonce_loss, sigmoid_loss
 from ._cox import cause_specific_loss, cox_loss
 from ._discrete import deephit_loss, discrete_hazard_loss
 from ._reconstruction import reconstruction_loss
@@ -8,8 +9,11 @@ from ._target import SurvivalLoss
 __all__ = [
     "SurvivalLoss",
     "cause_specific_loss",
+    "cosine_loss",
     "cox_loss",
     "deephit_loss",
     "discrete_hazard_loss",
+    "infonce_loss",
     "reconstruction_loss",
+    "sigmoid_loss",
 ]

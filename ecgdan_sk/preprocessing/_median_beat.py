@@ -55,6 +55,11 @@ class MedianBeat(ECGTransformer):
         self.on_error = on_error
         self.sampling_rate = sampling_rate
 
+    @property
+    def _one_by_one(self):
+        # A complaint tells the position of the recording.
+        return self.on_error == "nan"
+
     def _apply(self, X, rate):
         rate = self._known_rate(rate)
         median = np.full((*X.shape[:2], BEFORE + AFTER), np.nan, np.float32)

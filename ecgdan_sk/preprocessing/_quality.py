@@ -6,7 +6,7 @@ import numpy as np
 from scipy import fft
 from sklearn.utils._param_validation import Interval
 
-from .._validation import check_ecg
+from .._validation import check_ecg, in_parts
 from ..records import as_records
 from ._transformer import RATE_LIMITS, ECGTransformer
 
@@ -73,7 +73,7 @@ class SignalQuality(ECGTransformer):
         ndarray of shape (n_samples, n_leads)
             From 0 to 1; an absent lead scores 0.
         """
-        return self._parts(X).min(axis=2)
+        return self._parts(X)[0].min(axis=2)
 
     def score_records(self, X):
         """Score of each recording: the mean of its leads.
@@ -103,9 +103,8 @@ class SignalQuality(ECGTransformer):
         ndarray of shape (n_samples, n_leads)
             "absent", "flat", "clipped", "noisy", "electrode off", or nothing, as str.
         """
-        parts = self._parts(X)
+        parts, absent = self._parts(X)
         worst = _ISSUES[parts.argmin(axis=2)]
-        absent = np.isnan(np.asarray(as_records(X).signals)[:, :, 0])
         found = np.where(parts.min(axis=2) < self.threshold, worst, "")
         return np.where(absent, "absent", found).astype(object)
 
@@ -132,11 +131,15 @@ class SignalQuality(ECGTransformer):
         return X, rate
 
     def _parts(self, X):
-        """The four scores (n_samples, n_leads, 4)."""
+        """The four scores (n_samples, n_leads, 4), and which leads are absent."""
         self._validate_params()
         records = as_records(X)
         rate = self._known_rate(records.sampling_rate)
-        return _scores(check_ecg(records.signals), rate)
+        found = [
+            (_scores(part, rate), np.isnan(part[:, :, 0]))
+            for part in in_parts(check_ecg(records.signals))
+        ]
+        return tuple(np.concatenate(values) for values in zip(*found))
 
 
 def _scores(X, rate):

@@ -7,6 +7,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
+from .._validation import check_ecg
 from ._transformer import ECGTransformer
 
 
@@ -46,6 +47,10 @@ class Window(ECGTransformer):
         self.n_times = n_times
         self.position = position
         self.random_state = random_state
+
+    @property
+    def _one_by_one(self):
+        return self.position != "random"
 
     def _apply(self, X, rate):
         free = X.shape[2] - self.n_times
@@ -116,7 +121,8 @@ class LeadScaler(ECGTransformer):
             self.scale_ *= self.scale
         if self.method == "robust":
             # Every tenth sample of at most a thousand ECGs tells the quartiles.
-            part = X[:: max(1, len(X) // 1000), :, ::10].transpose(1, 0, 2)
+            part = check_ecg(np.asarray(X[:: max(1, len(X) // 1000)]))
+            part = part[:, :, ::10].transpose(1, 0, 2)
             for lead, values in enumerate(part.reshape(n_leads, -1)):
                 values = values[np.isfinite(values)]
                 if values.size:

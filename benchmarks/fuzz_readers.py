@@ -1,0 +1,94 @@
+"""Damages ECG files of every format and reads them: a recording or ECGFileError.
+
+Run: python benchmarks/fuzz_readers.py [--mutations 10000] [--formats edf scp]
+Small files written here stand for each format; real ones are added from the folder
+ECGDAN_DATA, else ../shared/data. Anything else than a result or the package's own
+error ends the run with the file kept.
+"""
+
+import argparse
+import os
+import resource
+import sys
+import tempfile
+import warnings
+import zlib
+from pathlib import Path
+from time import perf_counter
+
+import numpy as np
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
+from ecg_mutations import damaged, write_seeds  # noqa: E402
+
+from ecgdan_sk.datasets import ECGFileError, read_ecg  # noqa: E402
+
+DATA = Path(os.environ.get("ECGDAN_DATA", Path(__file__).parents[2] / "shared/data"))
+REAL = {
+    "sierra": ("vendor/philips_sierra_xml", "[!i]*.xml"),
+    "aecg": ("vendor/hl7_aecg", "*.xml"),
+    "dicom": ("vendor/dicom_ecg", "anonymous_ecg.dcm"),
+    "wfdb": ("cinc2021/chapman_or_ningbo", "JS0000[12].hea"),
+}
+RATED = ("csv", "npy", "npz")
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--mutations", type=int, default=10_000, help="for each file")
+    parser.add_argument("--formats", nargs="*", default=None)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--synthetic", action="store_true", help="no real files")
+    arguments = parser.parse_args()
+    # Leads that were damaged are warned of, as they should be.
+    warnings.simplefilter("ignore", UserWarning)
+    with tempfile.TemporaryDirectory() as folder:
+        files = [*write_seeds(Path(folder, "seeds")).items()]
+        if not arguments.synthetic:
+            files += real_files()
+        print("| format | file | read | refused | slowest | peak memory |")
+        print("|---|---|---|---|---|---|")
+        for name, path in files:
+            if arguments.formats is None or name in arguments.formats:
+                rng = np.random.default_rng([arguments.seed, zlib.crc32(name.encode())])
+                fuzz(name, path, Path(folder, "damaged"), arguments.mutations, rng)
+
+
+def real_files():
+    """Files of the vendors, where the folder of data is there."""
+    for name, (folder, pattern) in REAL.items():
+        for path in sorted((DATA / folder).glob(pattern)):
+            yield name, path
+
+
+def fuzz(name, path, folder, n_mutations, rng):
+    """Damage one file as often as asked, and print what became of it."""
+    folder.mkdir(exist_ok=True)
+    data, target = path.read_bytes(), folder / path.name
+    for beside in path.parent.glob(f"{path.stem}.*"):
+        (folder / beside.name).write_bytes(beside.read_bytes())
+    n_read, slowest = 0, 0.0
+    for _ in range(n_mutations):
+        target.write_bytes(damaged(name, data, rng))
+        start = perf_counter()
+        try:
+            read_ecg(target, sampling_rate=500 if name in RATED else None)
+            n_read += 1
+        except ECGFileError:
+            pass
+        except BaseException:
+            kept = Path(tempfile.gettempdir(), f"fuzz-{path.name}")
+            kept.write_bytes(target.read_bytes())
+            print(f"This content of {path.name} gave another error: {kept}")
+            raise
+        slowest = max(slowest, perf_counter() - start)
+    megabytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    print(
+        f"| {name} | {path.name} | {n_read} | {n_mutations - n_read} | {slowest:.2f} s "
+        f"| {megabytes:.0f} MB |",
+        flush=True,
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,127 @@
+"""What the parameters of the pretrainer mean for the training of its net."""
+
+import numpy as np
+import torch
+from sklearn.model_selection import GroupShuffleSplit
+
+from ._report_network import N_COLUMNS, ReportLoss, report_net
+from ._training import ECGDataset, train_net
+from ._validation import typical_spread
+from .augmentation import Augmentation
+from .records import LEADS
+
+
+def train_report_net(estimator, X, encoded, first, patients):
+    """The net of an `ECGReportPretrainer`; `first` are rows of distinct reports."""
+    _check_objectives(estimator, encoded)
+    is_paper = estimator.architecture == "paper"
+    by_text = bool(estimator.alignment_weight or estimator.classification_weight)
+    crop = (1.0 if is_paper else 0.5) if estimator.crop is None else estimator.crop
+    target = _target(encoded, patients)
+    training, validation = (
+        ECGDataset(X, target, rows)
+        for rows in _split(patients, estimator.validation_fraction)
+    )
+    return train_net(
+        report_net,
+        ReportLoss,
+        training,
+        validation,
+        **_module(estimator, X, target),
+        **_criterion(estimator, encoded, first),
+        augmentation=Augmentation(crop, estimator.lead_masking, estimator.span_masking),
+        reconstruction_weight=estimator.reconstruction_weight,
+        validate_reconstruction=not by_text,
+        checkpoint=estimator.checkpoint_file,
+        **{
+            name: getattr(estimator, name)
+            for name in (
+                "max_epochs",
+                "patience",
+                "batch_size",
+                "micro_batch_size",
+                "lr",
+                "weight_decay",
+                "callbacks",
+                "device",
+                "precision",
+                "verbose",
+            )
+        },
+    )
+
+
+def _module(estimator, X, target):
+    """Parameters of the network, as skorch wants them."""
+    if estimator.architecture == "paper" and tuple(estimator.leads_in_) != LEADS:
+        raise ValueError(
+            f"architecture='paper' knows the leads {', '.join(LEADS)} in this order, "
+            f"but X has {', '.join(estimator.leads_in_)}. Use X.select_leads(LEADS), "
+            "or architecture='compact'."
+        )
+    classifies = estimator.classification_weight > 0
+    names = "architecture n_channels latent_dim lead_attention temporal_attention"
+    module = {
+        **{name: getattr(estimator, name) for name in names.split()},
+        "shared_dim": estimator.shared_dim,
+        "n_statements": target.shape[1] - N_COLUMNS if classifies else 0,
+        "decoder": estimator.reconstruction_weight > 0,
+        "is_deep": estimator.alignment == "cosine",
+        "n_leads": estimator.n_leads_in_,
+        "n_times": estimator.n_times_in_,
+        "scale": typical_spread(X),
+    }
+    return {f"module__{name}": value for name, value in module.items()}
+
+
+def _criterion(estimator, encoded, first):
+    """Parameters of the loss, as skorch wants them."""
+    statements = None
+    if encoded.codes is not None:
+        statements = estimator.embedder_.encode(list(encoded.codes))
+        statements = torch.from_numpy(statements)
+    criterion = {
+        "texts": torch.from_numpy(encoded.embeddings[first]),
+        "statements": statements,
+        "shared_dim": estimator.shared_dim,
+        "alignment": estimator.alignment,
+        "alignment_weight": estimator.alignment_weight,
+        "classification_weight": estimator.classification_weight,
+        "is_deep": estimator.alignment == "cosine",
+    }
+    return {f"criterion__{name}": value for name, value in criterion.items()}
+
+
+def _target(encoded, patients):
+    """Columns as `ReportLoss` reads them; the first would tell events, of none."""
+    columns = [np.zeros(len(encoded)), encoded.keys, patients]
+    if encoded.likelihoods is not None:
+        columns.extend(encoded.likelihoods.T)
+    return np.column_stack(columns).astype(np.float32)
+
+
+def _split(patients, validation_fraction):
+    """Rows for training and for validation; no patient is in both."""
+    if len(np.unique(patients)) < 4:
+        raise ValueError(
+            f"{len(np.unique(patients))} patients cannot be shared between training "
+            "and validation, which need two each. Give more ECGs."
+        )
+    seed = int(torch.randint(2**31 - 1, ()))
+    splitter = GroupShuffleSplit(1, test_size=validation_fraction, random_state=seed)
+    return next(splitter.split(patients, groups=patients))
+
+
+def _check_objectives(estimator, encoded):
+    """Raise unless there is something to learn, from reports that can teach it."""
+    weights = ("alignment_weight", "reconstruction_weight", "classification_weight")
+    if not any(getattr(estimator, name) for name in weights):
+        raise ValueError(
+            f"{', '.join(weights)} are all 0: there is nothing to learn. Give one of "
+            "them a positive weight."
+        )
+    if estimator.classification_weight and encoded.codes is None:
+        raise ValueError(
+            "classification_weight needs SCP codes with likelihoods, but the reports "
+            f"are {estimator.embedder_.kind_}. Give codes, or set it to 0."
+        )

@@ -1,0 +1,136 @@
+"""GE MUSE XML: resting ECGs as the MUSE system exports them."""
+
+import base64
+import binascii
+import re
+
+import numpy as np
+
+from ._recording import (
+    ECGFileError,
+    Recording,
+    age_in_years,
+    measured,
+    moment,
+    mv_per,
+    number,
+    sex_code,
+    waveform,
+)
+from ._xml import text_of
+
+_MEASURED = {
+    "heart_rate_bpm": "VentricularRate",
+    "pr_interval_ms": "PRInterval",
+    "qrs_duration_ms": "QRSDuration",
+    "qt_interval_ms": "QTInterval",
+    "qtc_interval_ms": "QTCorrected",
+    "p_axis_deg": "PAxis",
+    "qrs_axis_deg": "RAxis",
+    "t_axis_deg": "TAxis",
+}
+_UNITS = {"MICROVOLTS": "uV", "MILLIVOLTS": "mV"}
+_PER_YEAR = {"YEARS": 1, "MONTHS": 12, "WEEKS": 52, "DAYS": 365, "HOURS": 8766}
+
+
+def muse(root):
+    """Recording of a parsed RestingECG document."""
+    waveforms = {text_of(w, "WaveformType"): w for w in root.findall("Waveform")}
+    if "Rhythm" not in waveforms:
+        raise ECGFileError(
+            f"it holds the waveforms {', '.join(map(str, waveforms)) or 'none'}; "
+            "expected one of WaveformType Rhythm. Export it with its waveforms."
+        )
+    patient, test = root.find("PatientDemographics"), root.find("TestDemographics")
+    recorded_at = _moment(
+        text_of(test, "AcquisitionDate"), text_of(test, "AcquisitionTime")
+    )
+    measures = root.find("RestingECGMeasurements")
+    return Recording(
+        rhythm=_waveform(waveforms["Rhythm"]),
+        median=_waveform(waveforms["Median"]) if "Median" in waveforms else None,
+        patient_id=text_of(patient, "PatientID"),
+        age=_age(patient, recorded_at),
+        sex=sex_code(text_of(patient, "Gender")),
+        recorded_at=recorded_at,
+        device=text_of(test, "AcquisitionDevice"),
+        statements=_statements(root.find("Diagnosis")),
+        measurements=measured(
+            {name: text_of(measures, tag) for name, tag in _MEASURED.items()}
+        ),
+    )
+
+
+def _waveform(element):
+    """Leads of one Waveform element, in mV."""
+    exponent = min(number(text_of(element, "SampleExponent", 0)), 6)
+    rate = number(text_of(element, "SampleBase")) * 10.0**exponent
+    found = element.findall("LeadData")
+    signals = [_signal(lead) for lead in found]
+    return waveform(signals, rate, [text_of(lead, "LeadID", "") for lead in found])
+
+
+def _signal(lead):
+    """Samples of one lead in mV: 16-bit little-endian counts in base64."""
+    name = text_of(lead, "LeadID")
+    size = text_of(lead, "LeadSampleSize", "2")
+    if size != "2":
+        raise ECGFileError(
+            f"lead {name} has samples of {size} bytes; expected 2 (16-bit counts)."
+        )
+    step = number(text_of(lead, "LeadAmplitudeUnitsPerBit"))
+    if not step > 0:
+        raise ECGFileError(
+            f"lead {name} gives no LeadAmplitudeUnitsPerBit; expected a number above 0."
+        )
+    unit = text_of(lead, "LeadAmplitudeUnits", "MICROVOLTS")
+    counts = _counts(name, text_of(lead, "WaveFormData", ""))
+    claimed = number(text_of(lead, "LeadSampleCountTotal"))
+    if not np.isnan(claimed) and claimed != len(counts):
+        raise ECGFileError(
+            f"lead {name} holds {len(counts)} samples, but claims {claimed:g}; the "
+            "file is cut short or damaged."
+        )
+    return counts * step * mv_per(_UNITS.get(unit.upper(), unit))
+
+
+def _counts(name, text):
+    """Counts of a lead, of which none is cut in two."""
+    try:
+        data = base64.b64decode("".join(text.split()), validate=True)
+        return np.frombuffer(data, dtype="<i2").astype(np.float64)
+    except (binascii.Error, ValueError) as error:
+        raise ECGFileError(
+            f"the samples of lead {name} are damaged ({error}); expected 16-bit "
+            "counts in base64."
+        ) from error
+
+
+def _statements(diagnosis):
+    """Lines of the diagnosis, which the file cuts into pieces."""
+    if diagnosis is None:
+        return ()
+    lines, line = [], []
+    for piece in diagnosis.findall("DiagnosisStatement"):
+        line.append(text_of(piece, "StmtText", ""))
+        flags = [flag.text for flag in piece.findall("StmtFlag")]
+        if "ENDSLINE" in flags:
+            lines.append(" ".join(line).strip())
+            line = []
+    lines.append(" ".join(line).strip())
+    return tuple(text for text in lines if text)
+
+
+def _moment(date, time=None):
+    """Date written MM-DD-YYYY and time."""
+    found = re.fullmatch(r"(\d\d)-(\d\d)-(\d{4})", date or "")
+    return moment(f"{found[3]}{found[1]}{found[2]}{time or ''}") if found else None
+
+
+def _age(patient, recorded_at):
+    """Age in years, from the age or else from the date of birth."""
+    units = _PER_YEAR.get(text_of(patient, "AgeUnits", "YEARS").upper(), np.nan)
+    age = number(text_of(patient, "PatientAge")) / units
+    if np.isnan(age):
+        age = age_in_years(_moment(text_of(patient, "DateofBirth")), recorded_at)
+    return age

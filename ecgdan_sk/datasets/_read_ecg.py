@@ -1,0 +1,247 @@
+"""read_ecg: one recording of any vendor, recognised by what the file holds."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from ..records import ECGRecords
+from ._aecg import aecg
+from ._cardiosoft import cardiosoft
+from ._check_leads import checked
+from ._dicom import dicom
+from ._edf import edf
+from ._muse import muse
+from ._recording import MEASUREMENTS, ECGFileError, reading
+from ._scp import is_scp, scp
+from ._sierra import sierra
+from ._tables import agreed, csv, npy, npz
+from ._wfdb import header_of, is_header, wfdb_record
+from ._xml import parse_xml
+
+_XML = {
+    "RestingECG": ("GE MUSE XML", lambda root, data: muse(root)),
+    "CardiologyXML": ("GE CardioSoft XML", lambda root, data: cardiosoft(root)),
+    "restingecgdata": ("Philips Sierra XML", sierra),
+    "AnnotatedECG": ("HL7 aECG", lambda root, data: aecg(root)),
+}
+_KNOWN = (
+    "WFDB, GE MUSE XML, GE CardioSoft XML, Philips Sierra XML, HL7 aECG, DICOM, "
+    "SCP-ECG, EDF, CSV, NumPy"
+)
+_LARGEST = 500_000_000  # bytes held in memory; EDF and WFDB are not
+
+
+def read_ecg(path, *, sampling_rate=None, kind="rhythm"):
+    """Read one ECG of any vendor: WFDB, XML, DICOM, SCP-ECG, EDF, CSV or NumPy.
+
+    The format is recognised by the content of the file, not by its name: WFDB (by its
+    header, its record's name or one of its signal files), GE MUSE XML, GE CardioSoft
+    XML (UK Biobank field 20205), Philips Sierra XML, HL7 aECG, DICOM waveforms,
+    SCP-ECG, EDF and BDF, CSV with a line of lead names, and NumPy arrays in mV.
+
+    Amplitudes become mV by the units and gains in the file, and leads are named and
+    ordered as `ecgdan_sk.records.LEADS`. Where all twelve are there, others, such as
+    Frank leads, are left out; III, aVR, aVL and aVF are derived where a device stores
+    I, II and V1 to V6 alone. The calibration pulse at the end of Philips files is cut
+    off with the second that it stands in. XML is parsed without entities, nothing is
+    unpickled, and nothing outside of the recording's own folder is opened.
+
+    Parameters
+    ----------
+    path : str or path-like
+        File of the recording; of WFDB also the record's name without an ending.
+    sampling_rate : float or None, default=None
+        Samples per second, in Hz, of CSV and NumPy files, which do not say.
+    kind : {"rhythm", "median"}, default="rhythm"
+        Which waveform to read: the recording itself, or the median beats that GE
+        MUSE, GE CardioSoft, Philips, aECG and DICOM may hold beside it.
+
+    Returns
+    -------
+    ECGRecords
+        One recording, float32 of shape (1, n_leads, n_times) in mV. `ids` holds the
+        name of the file without its ending, `patient_ids` the patient's identifier
+        where the file tells it. `covariates` has one row with the columns `age` in
+        years, `sex` (0 male, 1 female), `recorded_at`, `device` and `statements`
+        (texts joined by "; "), and what the device measured: `device_heart_rate_bpm`,
+        `device_rr_interval_ms`, `device_p_duration_ms`, `device_pr_interval_ms`,
+        `device_qrs_duration_ms`, `device_qt_interval_ms`, `device_qtc_interval_ms`
+        (by the device's formula), `device_p_axis_deg`, `device_qrs_axis_deg` and
+        `device_t_axis_deg`. What the file does not tell is missing.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+    ECGFileError
+        If the file is damaged, of no known format, does not say what is needed, or
+        asks for what no ECG needs. It is a ValueError.
+    ImportError
+        If the format's package is not installed: `pip install ecgdan_sk[vendor]`.
+
+    Warns
+    -----
+    UserWarning
+        If leads seem swapped, flat or not in mV, as `check_leads` finds them.
+
+    References
+    ----------
+    EN 1064:2020 (SCP-ECG); DICOM PS3.3, Waveform; HL7 v3 Annotated ECG, R1 (2005).
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> import numpy as np
+    >>> from ecgdan_sk.datasets import make_ecg_cohort, read_ecg
+    >>> X = make_ecg_cohort(2, sampling_rate=100, random_state=0).X
+    >>> path = Path(tempfile.mkdtemp()) / "patient7.npy"
+    >>> np.save(path, X[0])
+    >>> records = read_ecg(path, sampling_rate=100)
+    >>> records
+    ECGRecords(1 ECGs, 12 leads, 1000 samples, 100 Hz)
+    >>> records.ids.tolist()
+    ['patient7']
+    """
+    check_kind(kind)
+    path = Path(path)
+    recording = read_recording(path, sampling_rate)
+    chosen = chosen_waveform(recording, kind, path)
+    patient_id = recording.patient_id
+    return checked(
+        ECGRecords(
+            chosen.signals[None],
+            chosen.sampling_rate,
+            chosen.leads,
+            covariates=covariates_of([recording], [stem(path)]),
+            ids=[stem(path)],
+            patient_ids=None if patient_id is None else [patient_id],
+        )
+    )
+
+
+def check_kind(kind):
+    """Raise unless it is a kind of waveform."""
+    if kind not in ("rhythm", "median"):
+        raise ValueError(f"kind must be 'rhythm' or 'median', got {kind!r}.")
+
+
+def chosen_waveform(recording, kind, path):
+    """The waveform of that kind, which the file must hold."""
+    chosen = getattr(recording, kind)
+    if chosen is None:
+        raise ECGFileError(
+            f"{path} holds no median beats; read its rhythm with kind='rhythm'."
+        )
+    return chosen
+
+
+def stem(path):
+    """Name of a file without its ending; of a WFDB record without file, its name."""
+    return path.stem if path.is_file() else path.name
+
+
+def covariates_of(recordings, ids):
+    """One row for each recording, of what its file says beside the ECG."""
+    columns = {
+        "age": [recording.age for recording in recordings],
+        "sex": [recording.sex for recording in recordings],
+        # In seconds, so that no date is out of bounds.
+        "recorded_at": np.array([r.recorded_at for r in recordings], "datetime64[s]"),
+        "device": [recording.device for recording in recordings],
+        "statements": ["; ".join(recording.statements) for recording in recordings],
+    }
+    for name in MEASUREMENTS:
+        values = [recording.measurements.get(name, np.nan) for recording in recordings]
+        columns[f"device_{name}"] = values
+    return pd.DataFrame(columns, index=ids)
+
+
+def read_recording(path, sampling_rate=None):
+    """Recording of a file of any known format."""
+    header = header_of(path)
+    if header is None and not path.exists():
+        raise FileNotFoundError(f"There is no file {path}.")
+    if path.is_dir():
+        raise ECGFileError(
+            f"{path} is a folder; expected a file. Read a folder with read_ecg_folder."
+        )
+    if header is not None:
+        with reading(path, "WFDB"):
+            return _told(wfdb_record(header), sampling_rate)
+    with reading(path, "an ECG"), open(path, "rb") as file:
+        size, start = path.stat().st_size, file.read(4096)
+        if size == 0:
+            raise ECGFileError(f"it is empty; expected one of {_KNOWN}.")
+    if start[:8] in (b"0       ", b"\xffBIOSEMI"):
+        with reading(path, "EDF"):
+            return _told(edf(path, size), sampling_rate)
+    if start[:6] == b"\x93NUMPY":
+        with reading(path, "a NumPy array"):
+            return npy(path, sampling_rate)
+    with reading(path, "an ECG"):
+        if size > _LARGEST:
+            raise ECGFileError(
+                f"it has {size} bytes; expected one ECG of at most {_LARGEST}."
+            )
+        data = path.read_bytes()
+    return _of_bytes(path, data, sampling_rate)
+
+
+def _of_bytes(path, data, sampling_rate):
+    """Recording of a file that is read as a whole."""
+    if data[128:132] == b"DICM":
+        with reading(path, "DICOM"):
+            return _told(dicom(data), sampling_rate)
+    if is_scp(data):
+        with reading(path, "SCP-ECG"):
+            return _told(scp(data), sampling_rate)
+    if data[:4] == b"PK\x03\x04":
+        with reading(path, "a NumPy archive"):
+            return npz(data, sampling_rate)
+    if _is_xml(data):
+        with reading(path, "an ECG in XML"):
+            return _told(_of_xml(data), sampling_rate)
+    if is_header(data):
+        with reading(path, "WFDB"):
+            raise ECGFileError(
+                "it is a WFDB header, whose name must end in .hea; rename it."
+            )
+    with reading(path, "a table"):
+        return _of_text(data, sampling_rate)
+
+
+def _of_xml(data):
+    """Recording of one of the kinds of XML, chosen by its root."""
+    root = parse_xml(data)
+    if root.tag not in _XML:
+        raise ECGFileError(
+            f"its XML is a <{root.tag}>; expected "
+            + ", ".join(f"<{tag}> ({name})" for tag, (name, _) in _XML.items())
+            + "."
+        )
+    name, read = _XML[root.tag]
+    return read(root, data)
+
+
+def _of_text(data, sampling_rate):
+    """Recording of a table in text; what is neither is of no known format."""
+    if b"\0" in data[:4096] or b"\n" not in data[:100_000]:
+        raise ECGFileError(
+            f"its content is of no known format (it begins with {data[:16]!r}); "
+            f"expected one of {_KNOWN}."
+        )
+    return csv(data, sampling_rate)
+
+
+def _is_xml(data):
+    """Whether bytes begin as XML does, in UTF-8 or UTF-16."""
+    start = data[:256].replace(b"\0", b"").lstrip(b"\xef\xbb\xbf\xff\xfe \t\r\n")
+    return start.startswith(b"<")
+
+
+def _told(recording, sampling_rate):
+    """The recording, if its rate is the one that the caller expects."""
+    agreed(recording.rhythm.sampling_rate, sampling_rate)
+    return recording

@@ -1,0 +1,228 @@
+"""read_ecg_folder: every ECG of a folder, with a table of what could not be read."""
+
+from collections import Counter
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import NamedTuple
+
+import joblib
+import numpy as np
+import pandas as pd
+from sklearn.utils import Bunch
+from tqdm import tqdm
+
+from .._lazy_signals import LazySignals
+from ..records import ECGRecords
+from ._check_leads import checked
+from ._read_ecg import check_kind, chosen_waveform, covariates_of, read_recording, stem
+from ._recording import ECGFileError, Recording
+from ._wfdb import header_of
+
+
+def read_ecg_folder(
+    folder,
+    pattern="*",
+    *,
+    sampling_rate=None,
+    kind="rhythm",
+    lazy=False,
+    n_jobs=None,
+    verbose=0,
+):
+    """Read every ECG of a folder as `read_ecg` does, with a table of those that fail.
+
+    The recordings must agree in leads, sampling rate and length to be one array: those
+    of the most frequent layout are returned, the others are listed in `errors` with
+    theirs. Files of one WFDB recording count once.
+
+    Parameters
+    ----------
+    folder : str or path-like
+        Folder of the recordings.
+    pattern : str, default="*"
+        Which files, as `pathlib.Path.glob` has it: ``"*.xml"`` those with an ending,
+        ``"**/*"`` those of all subfolders too.
+    sampling_rate : float or None, default=None
+        Samples per second, in Hz, of CSV and NumPy files, which do not say.
+    kind : {"rhythm", "median"}, default="rhythm"
+        Which waveform to read: the recording itself, or the median beats beside it.
+    lazy : bool, default=False
+        Read every file once for what it says, and again for its ECG when a batch of
+        them is asked for. For folders that do not fit into memory.
+    n_jobs : int or None, default=None
+        Number of processes that read files. None means 1, -1 all processors.
+    verbose : int, default=0
+        1 shows a progress bar.
+
+    Returns
+    -------
+    Bunch
+        X : ECGRecords of shape (n_samples, n_leads, n_times)
+            ECGs in mV in the order of their paths, with covariates as `read_ecg` has
+            them. `ids` are the names of the files without ending, or where these are
+            not unique the paths below the folder. `patient_ids` are those of the
+            files, or None unless each of them tells its patient.
+        errors : DataFrame with the columns path and error
+            One row for each file that could not be read or has another layout.
+
+    Raises
+    ------
+    FileNotFoundError
+        If the folder holds no such file.
+    ECGFileError
+        If none of its files can be read.
+
+    Warns
+    -----
+    UserWarning
+        If what `check_leads` finds is shared by most of the recordings.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> import numpy as np
+    >>> from ecgdan_sk.datasets import make_ecg_cohort, read_ecg_folder
+    >>> folder = Path(tempfile.mkdtemp())
+    >>> for name, ecg in zip("ab", make_ecg_cohort(2, sampling_rate=100).X):
+    ...     np.save(folder / name, ecg)
+    >>> _ = (folder / "notes.txt").write_text("not an ECG")
+    >>> ecgs = read_ecg_folder(folder, sampling_rate=100)
+    >>> ecgs.X
+    ECGRecords(2 ECGs, 12 leads, 1000 samples, 100 Hz)
+    >>> ecgs.errors["path"].tolist()
+    ['notes.txt']
+    """
+    check_kind(kind)
+    folder = Path(folder)
+    paths = _recordings(folder, pattern)
+    read = partial(_attempt, kind=kind, sampling_rate=sampling_rate, lazy=lazy)
+    jobs = joblib.Parallel(n_jobs=n_jobs, return_as="generator")
+    found = jobs(joblib.delayed(read)(path) for path in paths)
+    found = list(tqdm(found, total=len(paths), disable=not verbose, unit="ECG"))
+    kept, errors = _of_one_layout(paths, found)
+    if not kept:
+        raise ECGFileError(
+            f"None of the {len(paths)} files {pattern!r} in {folder} could be read; "
+            f"the first: {errors[0][1]}"
+        )
+    return Bunch(
+        X=checked(_records(folder, kept, sampling_rate, kind, lazy)),
+        errors=pd.DataFrame(
+            [(str(path.relative_to(folder)), error) for path, error in errors],
+            columns=["path", "error"],
+        ),
+    )
+
+
+class _Layout(NamedTuple):
+    """What recordings must share to be one array."""
+
+    leads: tuple
+    sampling_rate: float
+    n_times: int
+
+    def __str__(self):
+        return (
+            f"{len(self.leads)} leads, {self.n_times} samples, "
+            f"{self.sampling_rate:g} Hz"
+        )
+
+
+class _Read(NamedTuple):
+    """One recording read, its ECG left out where it is read again later."""
+
+    layout: _Layout
+    recording: Recording
+    signals: np.ndarray | None
+
+
+def _recordings(folder, pattern):
+    """Files to read: signal files of WFDB stand behind their headers."""
+    if not folder.is_dir():
+        raise FileNotFoundError(f"There is no folder {folder}.")
+    files = sorted(path for path in folder.glob(pattern) if path.is_file())
+    headers = {path for path in files if path.suffix == ".hea"}
+    paths = [
+        path
+        for path in files
+        if path in headers
+        or path.with_suffix(".hea") not in headers
+        or header_of(path) is None
+    ]
+    if not paths:
+        raise FileNotFoundError(
+            f"There is no file {pattern!r} in {folder}; '**/*' looks into all of its "
+            "subfolders."
+        )
+    return paths
+
+
+def _attempt(path, kind, sampling_rate, lazy):
+    """One file read, or the text of its error."""
+    try:
+        recording = read_recording(path, sampling_rate)
+        ecg = chosen_waveform(recording, kind, path)
+    except (ECGFileError, ImportError, OSError) as error:
+        return str(error)
+    layout = _Layout(ecg.leads, ecg.sampling_rate, ecg.signals.shape[1])
+    # What is not asked for need not travel between processes.
+    told = replace(recording, rhythm=None, median=None)
+    return _Read(layout, told, None if lazy else ecg.signals)
+
+
+def _of_one_layout(paths, found):
+    """Those of the most frequent layout, and path and error of the others."""
+    layouts = Counter(one.layout for one in found if isinstance(one, _Read))
+    most = max(layouts, key=layouts.get, default=None)
+    kept, errors = [], []
+    for path, one in zip(paths, found):
+        if isinstance(one, str):
+            errors.append((path, one))
+        elif one.layout != most:
+            errors.append((path, _differs(one.layout, most, layouts[most])))
+        else:
+            kept.append((path, one))
+    return kept, errors
+
+
+def _differs(layout, most, count):
+    """What to do with a recording that fits no array of the others."""
+    leads = ""
+    if layout.leads != most.leads:
+        leads = f" (leads {', '.join(layout.leads)})"
+    return (
+        f"It has {layout}{leads}, but {count} files have {most}. Read it with a "
+        "`pattern` of its own, then resample or crop it."
+    )
+
+
+def _records(folder, kept, sampling_rate, kind, lazy):
+    """ECGRecords of the files that were kept."""
+    paths, read = zip(*kept)
+    layout, told = read[0].layout, [one.recording for one in read]
+    if lazy:
+        again = partial(_signals, kind=kind, sampling_rate=sampling_rate)
+        shape = (len(layout.leads), layout.n_times)
+        signals = LazySignals(again, paths, shape)
+    else:
+        signals = np.stack([one.signals for one in read])
+    ids = [stem(path) for path in paths]
+    if len(set(ids)) < len(ids):
+        ids = [path.relative_to(folder).as_posix() for path in paths]
+    patients = [recording.patient_id for recording in told]
+    return ECGRecords(
+        signals,
+        layout.sampling_rate,
+        layout.leads,
+        covariates=covariates_of(told, ids),
+        ids=ids,
+        patient_ids=None if None in patients else patients,
+    )
+
+
+def _signals(path, kind, sampling_rate):
+    """The ECG of a file, read again."""
+    recording = read_recording(path, sampling_rate)
+    return chosen_waveform(recording, kind, path).signals

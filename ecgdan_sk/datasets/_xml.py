@@ -1,0 +1,55 @@
+"""The one way XML is parsed here: no entities, nothing fetched, nothing expanded."""
+
+from ._recording import ECGFileError
+
+# Recordings of ten seconds take 0.1 to 1 MB; a tree takes twenty times its text.
+_LARGEST = 20_000_000  # bytes
+
+
+def parse_xml(data):
+    """Root element of the XML in `data` (bytes), names without their namespaces."""
+    try:
+        from defusedxml import DefusedXmlException, ElementTree
+    except ImportError as error:
+        raise ImportError(
+            "ECGs in XML need defusedxml: pip install ecgdan_sk[vendor]"
+        ) from error
+    if len(data) > _LARGEST:
+        raise ECGFileError(
+            f"it is XML of {len(data)} bytes; expected at most {_LARGEST}, twenty "
+            "times the largest recording of ten seconds."
+        )
+    try:
+        # GE names a DTD in each of its files; it is neither fetched nor followed.
+        root = ElementTree.fromstring(data, forbid_dtd=False, forbid_entities=True)
+    except DefusedXmlException as error:
+        raise ECGFileError(
+            "its XML declares entities or calls on other files, which no ECG needs; "
+            f"refused unread ({type(error).__name__})."
+        ) from error
+    except (ElementTree.ParseError, ValueError, LookupError) as error:
+        raise ECGFileError(
+            f"its XML is damaged or cut short: {error}. Expected one whole document."
+        ) from error
+    for element in root.iter():
+        element.tag = _local(element.tag)
+        if element.attrib:
+            element.attrib = {_local(k): v for k, v in element.attrib.items()}
+    return root
+
+
+def text_of(element, path, default=None):
+    """Text of the first element at the path, without white space around it."""
+    found = None if element is None else element.findtext(path)
+    return (found or "").strip() or default
+
+
+def attribute_of(element, path, name, default=None):
+    """An attribute of the first element at the path."""
+    found = None if element is None else element.find(path)
+    return default if found is None else found.get(name, default)
+
+
+def _local(name):
+    """A name without its namespace."""
+    return name.rpartition("}")[2]

@@ -1,0 +1,38 @@
+"""What a fitted network looked at, what moved its risks, and whether that is true."""
+
+from ._attention import AttentionMaps, attention_maps
+from ._faithfulness import faithfulness
+from ._gradients import IntegratedGradients, integrated_gradients
+from ._groups import GroupComparison, compare_groups
+from ._lead_occlusion import (
+    LEAD_GROUPS,
+    LeadGroupShapley,
+    LeadOcclusion,
+    lead_group_shapley,
+    lead_occlusion,
+)
+from ._segments import (
+    SEGMENTS,
+    SegmentOcclusion,
+    segment_occlusion,
+    sum_over_segments,
+)
+
+__all__ = [
+    "LEAD_GROUPS",
+    "SEGMENTS",
+    "AttentionMaps",
+    "GroupComparison",
+    "IntegratedGradients",
+    "LeadGroupShapley",
+    "LeadOcclusion",
+    "SegmentOcclusion",
+    "attention_maps",
+    "compare_groups",
+    "faithfulness",
+    "integrated_gradients",
+    "lead_group_shapley",
+    "lead_occlusion",
+    "segment_occlusion",
+    "sum_over_segments",
+]

@@ -1,0 +1,205 @@
+"""Where the network looked: across leads, and at each moment of a lead.
+
+B ECGs of a batch, M networks, H heads, L leads, S steps of the trunk, T samples.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+import torch
+
+from ._model import batches, checked_ecgs, encoders
+from ._receptive_field import time_weights
+
+MAPS = ("cross_lead", "temporal")
+
+
+@dataclass(frozen=True)
+class AttentionMaps:
+    """Attention weights of ECGs, averaged over networks; of absent leads they are NaN.
+
+    With `per_head=True` an axis of heads follows that of the samples in the maps across
+    leads, and that of the leads in the map over time. A map that was not asked for is
+    None. Standard deviations are those between the networks of the estimator, NaN where
+    there is one network only.
+
+    Attributes
+    ----------
+    leads : tuple of str
+        Leads, in the order of the other attributes.
+    cross_lead, cross_lead_sd : ndarray of shape (n_samples, n_leads, n_leads)
+        Weight that the lead of a row, the query, gives to that of a column. A row sums
+        to one.
+    lead_importance, lead_importance_sd : ndarray of shape (n_samples, n_leads)
+        Weight that a lead receives: the mean over the queries.
+    temporal, temporal_sd : ndarray of shape (n_samples, n_leads, n_times)
+        Weight of each sample within its lead; sums to one over time.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from ecgdan_sk.explain import AttentionMaps
+    >>> maps = AttentionMaps(("I", "II"), lead_importance=np.array([[0.3, 0.7]]))
+    >>> maps.to_frame()
+         I   II
+    0  0.3  0.7
+    """
+
+    leads: tuple
+    cross_lead: np.ndarray | None = None
+    cross_lead_sd: np.ndarray | None = None
+    lead_importance: np.ndarray | None = None
+    lead_importance_sd: np.ndarray | None = None
+    temporal: np.ndarray | None = None
+    temporal_sd: np.ndarray | None = None
+
+    def to_frame(self):
+        """Table of the lead importance.
+
+        Returns
+        -------
+        DataFrame of shape (n_samples, n_leads)
+            A row for each ECG, averaged over heads.
+        """
+        importance = self.lead_importance
+        if importance is None:
+            raise ValueError(
+                "These AttentionMaps have no map across leads, and so no importance of "
+                'leads. Ask attention_maps for it with maps=("cross_lead",).'
+            )
+        mean = importance if importance.ndim == 2 else importance.mean(axis=1)
+        return pd.DataFrame(mean, columns=self.leads)
+
+
+def attention_maps(estimator, X, *, maps=MAPS, per_head=False):
+    """Attention weights of a fitted estimator, across leads and over time.
+
+    Weights say where the network looked, not what moved the risk; `faithfulness` tests
+    whether the two are the same. A weight over time belongs to a step of the trunk,
+    which sees many samples: it is shared out to them in proportion to the number of
+    paths that lead from each through the convolutions, so that sums are preserved and
+    the map is as blurred as the network's sight is. Even weights make an even map. The
+    maps of the paper's network come averaged over heads, and its rows are no leads of
+    the ECG.
+
+    Parameters
+    ----------
+    estimator : DualAttentionSurvival
+        Fitted.
+    X : array-like or ECGRecords of shape (n_samples, n_leads, n_times)
+        ECGs in mV, as for `predict`.
+    maps : sequence of str, default=("cross_lead", "temporal")
+        Maps wanted. Leave out the one whose attention was switched off.
+    per_head : bool, default=False
+        Keep the heads apart, rather than average them.
+
+    Returns
+    -------
+    AttentionMaps
+        The weights, and their spread between the networks of the estimator.
+
+    Raises
+    ------
+    NotFittedError
+        If the estimator is not fitted.
+    ValueError
+        If `X` is not as in `fit`, or a map is wanted that does not exist because its
+        attention was switched off.
+
+    References
+    ----------
+    Luo et al. (2016), "Understanding the effective receptive field in deep
+    convolutional neural networks", NeurIPS.
+
+    Examples
+    --------
+    >>> from ecgdan_sk import DualAttentionSurvival
+    >>> from ecgdan_sk.datasets import make_ecg_cohort
+    >>> from ecgdan_sk.explain import attention_maps
+    >>> cohort = make_ecg_cohort(60, duration=2.5, event_rate=0.5, random_state=0)
+    >>> model = DualAttentionSurvival(n_members=1, max_epochs=1, random_state=0)
+    >>> maps = attention_maps(model.fit(cohort.X, cohort.y), cohort.X[:5])
+    >>> maps.cross_lead.shape, maps.lead_importance.shape, maps.temporal.shape
+    ((5, 12, 12), (5, 12), (5, 12, 250))
+    """
+    X = checked_ecgs(estimator, X)
+    _check_maps(estimator, maps, X)
+    parts = [
+        _maps_of_batch(estimator, x, present, maps, per_head)
+        for _, x, present in batches(X)
+    ]
+    arrays = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+    return AttentionMaps(estimator.leads_in_, **arrays)
+
+
+@torch.no_grad()
+def _weights(estimator, x, present):
+    """Weights (M, B, H, L, L) and (M, B, L, H, S); None where switched off."""
+    members = [
+        encoder.attention_maps(x.to(device), present.to(device))
+        for encoder, device in encoders(estimator)
+    ]
+    return [
+        None if maps[0] is None else np.stack([m.cpu().numpy() for m in maps])
+        for maps in zip(*members)
+    ]
+
+
+def _maps_of_batch(estimator, x, present, maps, per_head):
+    """Arrays of `AttentionMaps` by name, for one batch."""
+    lead, temporal = _weights(estimator, x, present)
+    absent = ~present.numpy()
+    result = {}
+    if "cross_lead" in maps:
+        lead = lead if per_head else lead.mean(axis=2, keepdims=True)
+        either = absent[:, None, :, None] | absent[:, None, None, :]
+        lead = np.where(either, np.float32(np.nan), lead)
+        received = _mean_of_present(lead, absent)
+        for name, values in [("cross_lead", lead), ("lead_importance", received)]:
+            result |= _summary(name, values if per_head else values[:, :, 0])
+    if "temporal" in maps:
+        temporal = temporal if per_head else temporal.mean(axis=3, keepdims=True)
+        temporal = np.where(absent[:, :, None, None], np.float32(np.nan), temporal)
+        encoder = encoders(estimator)[0][0]
+        to_time = time_weights(encoder, temporal.shape[-1], x.shape[-1])
+        values = temporal @ to_time.astype(np.float32)
+        result |= _summary("temporal", values if per_head else values[:, :, :, 0])
+    return result
+
+
+def _mean_of_present(lead, absent):
+    """Mean (M, B, H, L) of what each key receives from the queries that are there."""
+    n_queries = (~absent).sum(axis=1)[:, None, None]
+    received = np.nansum(lead, axis=3) / n_queries
+    return np.where(absent[:, None], np.float32(np.nan), received)
+
+
+def _summary(name, values):
+    """Mean and standard deviation over the networks, the first axis."""
+    sd = (
+        values.std(axis=0, ddof=1)
+        if len(values) > 1
+        else np.full_like(values[0], np.nan)
+    )
+    return {name: values.mean(axis=0), f"{name}_sd": sd}
+
+
+def _check_maps(estimator, maps, X):
+    """Raise unless every map wanted is one that the estimator has."""
+    unknown = set(maps) - set(MAPS)
+    if isinstance(maps, str) or unknown or not len(maps):
+        raise ValueError(
+            f"maps must be a sequence of some of {', '.join(MAPS)}, got {maps!r}."
+        )
+    _, x, present = next(batches(X[:1]))
+    for name, switch, weights in zip(
+        MAPS, ("lead_attention", "temporal_attention"), _weights(estimator, x, present)
+    ):
+        if name in maps and weights is None:
+            other = MAPS[1 - MAPS.index(name)]
+            raise ValueError(
+                f"The {name} map does not exist: the estimator was fitted with "
+                f"{switch}=False. Fit it with {switch}=True, or, if that attention is "
+                f'on, ask for the other map with maps=("{other}",).'
+            )

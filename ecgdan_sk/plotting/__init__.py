@@ -1,0 +1,27 @@
+"""Pictures, by scikit-learn's Display convention; they need matplotlib."""
+
+from ._attention import AttentionDisplay
+from ._auc import TimeDependentAUCDisplay
+from ._calibration import CalibrationDisplay
+from ._decision import DecisionCurveDisplay
+from ._ecg import ECGDisplay
+from ._embedding import EmbeddingDisplay
+from ._group_difference import GroupDifferenceDisplay
+from ._kaplan_meier import KaplanMeierDisplay
+from ._measurement import MeasurementDisplay
+from ._survival_curves import SurvivalCurveDisplay
+from ._training_curve import TrainingCurveDisplay
+
+__all__ = [
+    "AttentionDisplay",
+    "CalibrationDisplay",
+    "DecisionCurveDisplay",
+    "ECGDisplay",
+    "EmbeddingDisplay",
+    "GroupDifferenceDisplay",
+    "KaplanMeierDisplay",
+    "MeasurementDisplay",
+    "SurvivalCurveDisplay",
+    "TimeDependentAUCDisplay",
+    "TrainingCurveDisplay",
+]

@@ -1,0 +1,208 @@
+"""How well risks rank, time by time."""
+
+from functools import partial
+
+import numpy as np
+from sklearn.utils.validation import check_is_fitted
+
+from .._validation import check_survival
+from ..metrics import bootstrap_ci, cumulative_dynamic_auc
+from ._axes import COLORS, GREY, new_axes, tidy, time_scale
+
+_DECILES = np.linspace(0.1, 0.9, 9)
+
+
+class TimeDependentAUCDisplay:
+    """Area under the ROC curve at each time, with a pointwise 95 % interval.
+
+    The dashed line is chance.
+
+    Parameters
+    ----------
+    times : array-like of shape (n_times,)
+        Increasing times.
+    auc, low, high : array-like of shape (n_times,)
+        AUC at each time, and its interval.
+    name : str or None, default=None
+        Of the model, for the legend.
+    time_unit : str, default="days"
+        Unit of `times`. Days are shown as years where they are more than two years.
+
+    Attributes
+    ----------
+    ax_, figure_ : Axes, Figure
+        What was drawn last.
+
+    See Also
+    --------
+    ecgdan_sk.metrics.cumulative_dynamic_auc : What is drawn.
+
+    Examples
+    --------
+    >>> from sksurv.datasets import load_whas500
+    >>> from ecgdan_sk.plotting import TimeDependentAUCDisplay
+    >>> X, y = load_whas500()
+    >>> display = TimeDependentAUCDisplay.from_predictions(
+    ...     y, X["age"], n_resamples=20, random_state=0
+    ... )
+    >>> bool((display.low < display.auc).all())
+    True
+    """
+
+    def __init__(self, times, auc, low, high, *, name=None, time_unit="days"):
+        self.times = np.asarray(times, dtype=np.float64)
+        self.auc, self.low, self.high = (np.asarray(v) for v in (auc, low, high))
+        self.name = name
+        self.time_unit = time_unit
+
+    @classmethod
+    def from_predictions(
+        cls,
+        y_true,
+        y_pred,
+        *,
+        times=None,
+        censoring=None,
+        n_resamples=200,
+        random_state=None,
+        name=None,
+        time_unit="days",
+        ax=None,
+    ):
+        """Score risks at each time, and draw.
+
+        Parameters
+        ----------
+        y_true : structured array of shape (n_samples,)
+            Fields (event, time), as made by `sksurv.util.Surv`.
+        y_pred : array-like of shape (n_samples,)
+            Predicted risk, on any scale.
+        times : array-like of shape (n_times,) or None, default=None
+            Increasing times in the unit of `y_true`. None means the deciles of the
+            times of the events.
+        censoring : CensoringKaplanMeier, structured array or None, default=None
+            Censoring distribution, see `ecgdan_sk.metrics.cumulative_dynamic_auc`.
+        n_resamples : int, default=200
+            Bootstrap samples, for percentile intervals.
+        random_state : int, RandomState instance or None, default=None
+            Decides the bootstrap samples.
+        name : str or None, default=None
+            Of the model, for the legend.
+        time_unit : str, default="days"
+            Unit of `y_true`.
+        ax : Axes or None, default=None
+            Where to draw; several models share one. None makes a figure.
+
+        Returns
+        -------
+        TimeDependentAUCDisplay
+        """
+        event, time = check_survival(y_true)
+        if times is None:
+            times = np.unique(np.quantile(time[event], _DECILES))
+        times = np.atleast_1d(np.asarray(times, dtype=np.float64))
+        intervals = [
+            bootstrap_ci(
+                partial(_auc_at, time=t, censoring=censoring),
+                y_true,
+                y_pred,
+                method="percentile",
+                n_resamples=n_resamples,
+                random_state=random_state,
+            )
+            for t in times
+        ]
+        scores = np.array(intervals).T
+        return cls(times, *scores, name=name, time_unit=time_unit).plot(ax)
+
+    @classmethod
+    def from_estimator(
+        cls,
+        estimator,
+        X,
+        y,
+        *,
+        times=None,
+        n_resamples=200,
+        random_state=None,
+        name=None,
+        time_unit="days",
+        ax=None,
+    ):
+        """Predict risks, score them at each time, and draw.
+
+        Parameters
+        ----------
+        estimator : object
+            Fitted survival estimator. The censoring distribution of its training set is
+            used where it keeps one (`censoring_`), else that of `y`.
+        X : array-like of shape (n_samples, ...) or ECGRecords
+            Patients that it has not seen.
+        y : structured array of shape (n_samples,)
+            Fields (event, time), as made by `sksurv.util.Surv`.
+        times : array-like of shape (n_times,) or None, default=None
+            Increasing times in the unit of `y`. None means the deciles of the times of
+            the events.
+        n_resamples : int, default=200
+            Bootstrap samples, for percentile intervals.
+        random_state : int, RandomState instance or None, default=None
+            Decides the bootstrap samples.
+        name : str or None, default=None
+            Of the model. None means that of its class.
+        time_unit : str, default="days"
+            Unit of `y`.
+        ax : Axes or None, default=None
+            Where to draw; several models share one. None makes a figure.
+
+        Returns
+        -------
+        TimeDependentAUCDisplay
+        """
+        check_is_fitted(estimator)
+        return cls.from_predictions(
+            y,
+            estimator.predict(X),
+            times=times,
+            censoring=getattr(estimator, "censoring_", None),
+            n_resamples=n_resamples,
+            random_state=random_state,
+            name=type(estimator).__name__ if name is None else name,
+            time_unit=time_unit,
+            ax=ax,
+        )
+
+    def plot(self, ax=None):
+        """Draw the AUC over time.
+
+        Parameters
+        ----------
+        ax : Axes or None, default=None
+            Where to draw; several models share one. None makes a figure.
+
+        Returns
+        -------
+        TimeDependentAUCDisplay
+            Itself.
+        """
+        ax = new_axes(ax)
+        scale, unit = time_scale(self.times[-1], self.time_unit)
+        times = self.times / scale
+        n_before = sum(not line.get_label().startswith("_") for line in ax.lines)
+        color = COLORS[n_before % len(COLORS)]
+        ax.plot(times, self.auc, "o-", ms=3, color=color, label=self.name or "AUC")
+        ax.fill_between(times, self.low, self.high, color=color, alpha=0.15, lw=0)
+        if n_before == 0:
+            ax.axhline(0.5, color=GREY, ls="--", lw=1)
+        lowest = min(ax.get_ylim()[0], self.low.min() - 0.02, 0.45)
+        ax.set(ylim=(max(0, lowest), 1), xlabel=f"Time ({unit})")
+        ax.set(ylabel="AUC for the event by that time")
+        tidy(ax)
+        if self.name or n_before:
+            ax.legend(fontsize="small", edgecolor="none", loc="lower right")
+        self.ax_, self.figure_ = ax, ax.figure
+        return self
+
+
+def _auc_at(y_true, y_pred, time, censoring):
+    """AUC at one time."""
+    return cumulative_dynamic_auc(y_true, y_pred, times=time, censoring=censoring)

@@ -1,0 +1,172 @@
+"""ECGs on paper, as cardiologists read them."""
+
+import numpy as np
+
+from ..records import LEADS
+from ._axes import pyplot
+from ._page import draw_page, page_for
+from ._paper import checked_records, drawable, paper_axes, paper_figure
+
+_MOST_IN_ONE = 200
+
+
+class ECGDisplay:
+    """ECGs on paper: 25 mm/s, 10 mm/mV, squares of 1 and 5 mm, calibration pulse.
+
+    Saved at any resolution the picture has its true size, so that it can be measured
+    with a ruler: a page of ten seconds is 270 mm wide. The baseline of each lead is its
+    median. A lead that is missing or NaN throughout is said to be absent; a gap (NaN)
+    in a lead stays a gap. Nothing is filtered.
+
+    Parameters
+    ----------
+    X : array-like or ECGRecords of shape (n_samples, n_leads, n_times)
+        At most 200 ECGs in mV. Their `ids`, where `ECGRecords` give them, are headings.
+    sampling_rate : float or None, default=None
+        Samples per second, in Hz. None takes that of `ECGRecords`.
+
+    Attributes
+    ----------
+    figure_ : Figure
+        What was drawn last.
+    axes_ : ndarray of Axes of shape (n_samples,)
+        One paper for each ECG, in mm from its lower left corner.
+    ax_ : Axes
+        The first of them.
+
+    Raises
+    ------
+    ValueError
+        If `X` has no sample axis, holds more than 200 ECGs, is not in mV, or its
+        sampling rate is unknown.
+
+    See Also
+    --------
+    AttentionDisplay : The same paper with attention behind the traces.
+
+    Examples
+    --------
+    >>> from ecgdan_sk.datasets import make_ecg_cohort
+    >>> from ecgdan_sk.plotting import ECGDisplay
+    >>> cohort = make_ecg_cohort(2, sampling_rate=100, random_state=0)
+    >>> display = ECGDisplay.from_signals(cohort.X[:1], sampling_rate=100)
+    >>> (display.figure_.get_size_inches() * 25.4).round().tolist()
+    [270.0, 150.0]
+    """
+
+    def __init__(self, X, sampling_rate=None):
+        self.records, self.sampling_rate = checked_records(
+            X, sampling_rate, "ECGDisplay"
+        )
+        if len(self.records) > _MOST_IN_ONE:
+            raise ValueError(
+                f"One picture holds at most {_MOST_IN_ONE} ECGs, got "
+                f"{len(self.records)}. Choose some, or write all to a file of one page "
+                "each with ECGDisplay.save_pdf(path, X)."
+            )
+
+    @classmethod
+    def from_signals(cls, X, *, sampling_rate=None, layout="3x4", ax=None):
+        """Draw ECGs.
+
+        Parameters
+        ----------
+        X : array-like or ECGRecords of shape (n_samples, n_leads, n_times)
+            At most 200 ECGs in mV.
+        sampling_rate : float or None, default=None
+            Samples per second, in Hz. None takes that of `ECGRecords`.
+        layout : {"3x4", "12x1"}, default="3x4"
+            See `plot`.
+        ax : Axes or None, default=None
+            Where to draw, see `plot`.
+
+        Returns
+        -------
+        ECGDisplay
+        """
+        return cls(X, sampling_rate).plot(ax, layout=layout)
+
+    @staticmethod
+    def save_pdf(path, X, *, sampling_rate=None, layout="3x4"):
+        """Write ECGs to a PDF, one to a page of true size, and read one at a time.
+
+        Parameters
+        ----------
+        path : str or path-like
+            File to write.
+        X : array-like or ECGRecords of shape (n_samples, n_leads, n_times)
+            ECGs in mV, as many as there are; a memmap is read page by page.
+        sampling_rate : float or None, default=None
+            Samples per second, in Hz. None takes that of `ECGRecords`.
+        layout : {"3x4", "12x1"}, default="3x4"
+            See `plot`.
+
+        Returns
+        -------
+        None
+        """
+        records, rate = checked_records(X, sampling_rate, "ECGDisplay")
+        plt = pyplot()
+        from matplotlib.backends.backend_pdf import PdfPages
+
+        with plt.ioff(), PdfPages(path) as pdf:
+            for i in range(len(records)):
+                page = ECGDisplay(records[i : i + 1], rate).plot(layout=layout)
+                pdf.savefig(page.figure_)
+                plt.close(page.figure_)
+
+    def plot(self, ax=None, *, layout="3x4"):
+        """Draw the ECGs, several of them side by side and one under another.
+
+        Parameters
+        ----------
+        ax : Axes or None, default=None
+            Where to draw a single ECG; its size is then that of the Axes, its squares
+            stay squares. None makes a figure of true size.
+        layout : {"3x4", "12x1"}, default="3x4"
+            Three rows of four leads, each 2.5 s, and a rhythm strip of lead II; or
+            twelve rows. Ten seconds are shown at most; of less than six, each of the
+            four columns shows the first 2.5 s.
+
+        Returns
+        -------
+        ECGDisplay
+            Itself.
+
+        Raises
+        ------
+        ValueError
+            If `layout` is another, or `ax` is to hold several ECGs.
+        """
+        if ax is not None and len(self.records) > 1:
+            raise ValueError(
+                f"An Axes holds one ECG, got {len(self.records)}. Choose one with "
+                "X[[i]], or leave ax None."
+            )
+        signals = drawable(self.records.select_leads(LEADS).signals)
+        page = page_for(signals, self.sampling_rate, layout)
+        if ax is None:
+            self.axes_ = _axes_of_many(len(signals), *page.size)
+        else:
+            self.axes_ = np.array([ax])
+        ids = self.records.ids
+        headings = [""] * len(signals) if ids is None else map(str, ids)
+        for place, ecg, heading in zip(self.axes_, signals, headings):
+            draw_page(place, page, ecg, self.sampling_rate, heading)
+        self.ax_ = self.axes_[0]
+        self.figure_ = self.ax_.figure
+        return self
+
+
+def _axes_of_many(n, width, height):
+    """Axes of true size for so many papers, on one figure that is about square."""
+    n_columns = max(1, round(np.sqrt(n * height / width)))
+    n_rows = -(-n // n_columns)
+    figure = paper_figure(n_columns * width, n_rows * height)
+    places = [divmod(i, n_columns) for i in range(n)]
+    return np.array(
+        [
+            paper_axes(figure, c * width, (n_rows - 1 - r) * height, width, height)
+            for r, c in places
+        ]
+    )
