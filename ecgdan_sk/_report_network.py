@@ -200,11 +200,7 @@ class ReportLoss(nn.Module):
 
 
 def projector(n_inputs: int, n_outputs: int, is_deep: bool) -> nn.Module:
-    """A centred linear map; as published, with a hidden layer of 256 instead.
-
-    Centred, what all have in common cannot make them all alike.
-    """
+    """A linear map; as published, with a hidden layer of 256 before it."""
     if not is_deep:
-        centre = nn.BatchNorm1d(n_inputs, affine=False)
-        return nn.Sequential(centre, nn.Linear(n_inputs, n_outputs, bias=False))
+        return nn.Linear(n_inputs, n_outputs)
     return nn.Sequential(nn.Linear(n_inputs, 256), nn.ReLU(), nn.Linear(256, n_outputs))

@@ -102,14 +102,28 @@ def _target(encoded, patients):
 
 def _split(patients, validation_fraction):
     """Rows for training and for validation; no patient is in both."""
-    if len(np.unique(patients)) < 4:
-        raise ValueError(
-            f"{len(np.unique(patients))} patients cannot be shared between training "
-            "and validation, which need two each. Give more ECGs."
-        )
     seed = int(torch.randint(2**31 - 1, ()))
     splitter = GroupShuffleSplit(1, test_size=validation_fraction, random_state=seed)
     return next(splitter.split(patients, groups=patients))
+
+
+def check_patients(patient_ids, n_samples):
+    """Number of the patient of each ECG, counted from 0; without ids one each."""
+    if patient_ids is None:
+        patient_ids = np.arange(n_samples)
+    patient_ids = np.asarray(patient_ids)
+    if patient_ids.shape != (n_samples,):
+        raise ValueError(
+            f"Expected patient_ids of shape ({n_samples},), one for each ECG, got "
+            f"{patient_ids.shape}."
+        )
+    known, patients = np.unique(patient_ids, return_inverse=True)
+    if len(known) < 4:
+        raise ValueError(
+            f"{len(known)} patients (n_samples={n_samples}) cannot be shared between "
+            "training and validation, which need two each. Give more ECGs."
+        )
+    return patients
 
 
 def _check_objectives(estimator, encoded):

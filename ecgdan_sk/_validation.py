@@ -187,16 +187,3 @@ def _check_times(time):
                 f"{problem}; the first is sample {np.argmax(wrong)}. Leave out samples "
                 "whose follow-up had ended by the time of the ECG."
             )
-
-
-def check_patients(patient_ids, n_samples):
-    """Number of the patient of each ECG, counted from 0; without ids one each."""
-    if patient_ids is None:
-        return np.arange(n_samples)
-    patient_ids = np.asarray(patient_ids)
-    if patient_ids.shape != (n_samples,):
-        raise ValueError(
-            f"Expected patient_ids of shape ({n_samples},), one for each ECG, got "
-            f"{patient_ids.shape}."
-        )
-    return np.unique(patient_ids, return_inverse=True)[1]

@@ -15,9 +15,8 @@ from sklearn.utils.validation import check_is_fitted
 
 from ._ecg_input import ECGInput
 from ._encoder_weights import encoder_weights, save_encoder_weights
-from ._report_training import train_report_net
+from ._report_training import check_patients, train_report_net
 from ._training import ECGDataset, encode, seeded
-from ._validation import check_patients
 from .metrics import mean_reciprocal_rank
 from .records import as_records
 from .reports import ReportEmbedder, SentenceEncoder

@@ -24,7 +24,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from skorch.callbacks import EarlyStopping
 from sksurv.util import Surv
 
-from ecgdan_sk import DualAttentionSurvival
+from ecgdan_sk import DualAttentionSurvival, ECGReportPretrainer
 from ecgdan_sk.model_selection import EventKFold
 from ecgdan_sk.records import LEADS, ECGRecords
 
@@ -71,11 +71,49 @@ class TabularSurvival(DualAttentionSurvival):
         return tags
 
 
-def test_the_checks_do_run():
-    assert len(list(estimator_checks_generator(TabularSurvival()))) >= 45
+class TabularPretrainer(ECGReportPretrainer):
+    """The pretrainer for tables; numbers become reports in words."""
+
+    def fit(self, X, y):
+        X, y = validate_data(self, X, y, y_numeric=True)
+        return super().fit(_as_ecg(X), _as_reports(y))
+
+    def predict(self, X):
+        check_is_fitted(self)
+        said = super().predict(_as_ecg(validate_data(self, X, reset=False)))
+        # The checks subtract predictions.
+        return np.array([float(self.reports_.index(report)) for report in said])
+
+    def transform(self, X):
+        check_is_fitted(self)
+        return super().transform(_as_ecg(validate_data(self, X, reset=False)))
+
+    def score(self, X, y):
+        X, y = validate_data(self, X, y, reset=False)
+        return super().score(_as_ecg(X), _as_reports(y))
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.two_d_array, tags.input_tags.three_d_array = True, False
+        tags.input_tags.allow_nan = False
+        return tags
 
 
-@parametrize_with_checks([TabularSurvival(**QUICK)])
+def _as_reports(y):
+    """A report for each sample, two of which at least differ."""
+    order = np.argsort(np.argsort(np.asarray(y, dtype=float).ravel(), kind="stable"))
+    return [f"finding {rank % 7} of {rank % 3}" for rank in order]
+
+
+@pytest.mark.parametrize("tabular", [TabularSurvival, TabularPretrainer])
+def test_the_checks_do_run(tabular):
+    assert len(list(estimator_checks_generator(tabular()))) >= 45
+
+
+PRETRAINING = {"max_epochs": 2, "batch_size": 32, "random_state": 0}
+
+
+@parametrize_with_checks([TabularSurvival(**QUICK), TabularPretrainer(**PRETRAINING)])
 def test_sklearn_contract(estimator, check):
     check(estimator)
 

@@ -102,7 +102,7 @@ def sigmoid_loss(logits: Tensor, agreement: Tensor, allowed: Tensor) -> Tensor:
     >>> import torch
     >>> from ecgdan_sk.losses import sigmoid_loss
     >>> everyone = torch.ones(2, 2, dtype=torch.bool)
-    >>> sigmoid_loss(200 * torch.eye(2) - 100, torch.eye(2), everyone)
+    >>> sigmoid_loss(800 * torch.eye(2) - 400, torch.eye(2), everyone)
     tensor(0.)
     """
     loss = F.binary_cross_entropy_with_logits(logits, agreement, reduction="none")
