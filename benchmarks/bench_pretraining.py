@@ -88,6 +88,7 @@ class Spread(Callback):
     """Mean pairwise cosine of the validation ECGs after each epoch."""
 
     def on_epoch_end(self, net, dataset_valid=None, **kwargs):
+        """Record it."""
         with torch.no_grad():
             batches = net.get_iterator(dataset_valid)
             places = torch.cat([net.module_.eval()(x) for x, _ in batches])

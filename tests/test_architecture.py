@@ -114,11 +114,16 @@ MAY_IMPORT = {
         "records",
         "reports",
     },
+    # The patient's page tells measurements, the C-index and the calibration.
     "explain": {
         "_beats",
         "_delineation",
+        "_outcomes",
         "_training",
         "_validation",
+        "_version",
+        "measurements",
+        "metrics",
         "network",
         "records",
         "survival",

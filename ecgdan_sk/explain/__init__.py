@@ -11,6 +11,8 @@ from ._lead_occlusion import (
     lead_group_shapley,
     lead_occlusion,
 )
+from ._report import report
+from ._risk_report import RiskReport
 from ._segments import (
     SEGMENTS,
     SegmentOcclusion,
@@ -26,6 +28,7 @@ __all__ = [
     "IntegratedGradients",
     "LeadGroupShapley",
     "LeadOcclusion",
+    "RiskReport",
     "SegmentOcclusion",
     "attention_maps",
     "compare_groups",
@@ -33,6 +36,7 @@ __all__ = [
     "integrated_gradients",
     "lead_group_shapley",
     "lead_occlusion",
+    "report",
     "segment_occlusion",
     "sum_over_segments",
 ]

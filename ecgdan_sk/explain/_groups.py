@@ -95,7 +95,7 @@ def compare_groups(explanation, groups, *, n_permutations=9999, random_state=Non
     References
     ----------
     Westfall and Young (1993), "Resampling-based multiple testing", Wiley (single-step
-    maximum of |t|).
+    maximum of the absolute t).
 
     Examples
     --------

@@ -1,0 +1,1 @@
+"""The parts of `benchmarks/study.py`: cohorts, methods, folds, tables and figures."""

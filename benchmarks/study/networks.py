@@ -1,0 +1,151 @@
+"""Networks of the study: with the package's recipe, and what they are held against."""
+
+from pathlib import Path
+from unittest import mock
+
+import torch
+import torch.nn.functional as F
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from torch import Tensor, nn
+
+from ecgdan_sk import DualAttentionSurvival, ECGReportPretrainer, _training_plan
+from ecgdan_sk.baselines import PenalisedCox
+from ecgdan_sk.network import RiskNet
+
+from .cohorts import replaced
+
+# The paper's three, each beside the reconstruction, and the package's own default.
+OBJECTIVES = {
+    "reconstruction": {"alignment_weight": 0.0, "reconstruction_weight": 1.0},
+    "classification": {
+        "alignment_weight": 0.0,
+        "reconstruction_weight": 1.0,
+        "classification_weight": 1.0,
+    },
+    "reports": {"reconstruction_weight": 1.0},
+    "alignment": {},
+}
+
+
+def pretrain(X, reports, objective, architecture, scale, path):
+    """Pretrain an encoder and write it to a file, unless it is there."""
+    if Path(path).exists():
+        return
+    settings = {**OBJECTIVES[objective], **scale.pretraining, "random_state": 0}
+    if architecture == "paper":
+        pretrainer = ECGReportPretrainer.paper(
+            **{"text_encoder": None, "patience": 15, **settings}
+        )
+    else:
+        pretrainer = ECGReportPretrainer(**settings)
+    pretrainer.fit(X, reports)
+    replaced(path, pretrainer.save_encoder)
+
+
+def compact(job, **changes):
+    """The package's network with the settings of the scale."""
+    return DualAttentionSurvival(
+        **{**job.scale.network, **changes},
+        pretrained=job.encoder,
+        random_state=job.seed,
+    )
+
+
+def paper(job, **changes):
+    """The published network with its recipe."""
+    return DualAttentionSurvival.paper(
+        job.n_train,
+        pretrained=job.encoder,
+        **{**job.scale.paper, **changes, "random_state": job.seed},
+    )
+
+
+def frozen_cox(job):
+    """Ridge Cox model of the features of an encoder that is not trained further."""
+    encoder = compact(job, n_members=1, max_epochs=1, freeze_encoder=True)
+    return make_pipeline(encoder, StandardScaler(), PenalisedCox())
+
+
+def residual(job):
+    """A plain residual network with the same recipe."""
+    return ResidualSurvival(**job.scale.network, random_state=job.seed)
+
+
+class ResidualSurvival(DualAttentionSurvival):
+    """`DualAttentionSurvival` with a residual network in place of the dual attention.
+
+    Losses, batches, augmentation, early stopping and averaging stay the same, so that
+    the architecture alone differs.
+    """
+
+    def fit(self, X, y):
+        """Train the networks."""
+        # The estimator chooses among its own two networks; for the time of a fit the
+        # study lends it a third.
+        with mock.patch.object(_training_plan, "RiskNet", ResidualRiskNet):
+            return super().fit(X, y)
+
+
+class ResidualRiskNet(RiskNet):
+    """A 1-D residual network over all leads at once, after He et al. (2016).
+
+    Its encoder is sized like the compact one: about as many parameters.
+    """
+
+    def __init__(
+        self,
+        n_leads: int,
+        *,
+        latent_dim: int = 64,
+        scale: float = 1.0,
+        dropout: float = 0.0,
+        n_outputs: int = 1,
+        **ignored,
+    ) -> None:
+        super().__init__(
+            n_leads, dropout=dropout, n_outputs=n_outputs, latent_dim=latent_dim
+        )
+        self.encoder = ResidualEncoder(n_leads, latent_dim, scale)
+
+
+class ResidualEncoder(nn.Module):
+    """ECGs (B, L, T) in mV to latent features (B, Z); absent leads are zeros."""
+
+    def __init__(self, n_leads: int, latent_dim: int, scale: float) -> None:
+        super().__init__()
+        self.register_buffer("scale", torch.tensor(float(scale)))
+        widths = (n_leads, 16, 32, 32, 48)
+        self.stem = nn.Conv1d(n_leads, widths[1], 15, 4, 7, bias=False)
+        self.norm = nn.BatchNorm1d(widths[1])
+        pairs = zip(widths[1:], widths[2:])
+        self.blocks = nn.Sequential(*(_Block(a, b) for a, b in pairs))
+        self.to_latent = nn.Linear(2 * widths[-1], latent_dim)
+
+    def forward(self, x: Tensor, present: Tensor | None = None) -> Tensor:
+        """(B, L, T) to (B, Z)."""
+        x = (x - x.mean(2, keepdim=True)).nan_to_num(0.0) / self.scale
+        if present is not None:
+            x = x * present.unsqueeze(-1)
+        x = self.blocks(F.relu(self.norm(self.stem(x))))
+        return self.to_latent(torch.cat([x.mean(2), x.amax(2)], dim=1))
+
+    def stages(self) -> list[nn.Module]:
+        """What can be trained apart, from the latent features down to the stem."""
+        return [self.to_latent, self.blocks, self.stem]
+
+
+class _Block(nn.Module):
+    """Two convolutions over time with a shortcut, at half the rate."""
+
+    def __init__(self, n_inputs: int, n_channels: int) -> None:
+        super().__init__()
+        self.conv_1 = nn.Conv1d(n_inputs, n_channels, 5, 2, 2, bias=False)
+        self.norm_1 = nn.BatchNorm1d(n_channels)
+        self.conv_2 = nn.Conv1d(n_channels, n_channels, 5, 1, 2, bias=False)
+        self.norm_2 = nn.BatchNorm1d(n_channels)
+        self.widen = nn.Conv1d(n_inputs, n_channels, 1, 2, bias=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        out = F.relu(self.norm_1(self.conv_1(x)))
+        return F.relu(self.norm_2(self.conv_2(out)) + self.widen(x))

@@ -1,0 +1,116 @@
+"""The report of a study: tables as CSV and Markdown, a figure each."""
+
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+
+from . import figures, tables
+
+_NO_GAP = {"line": 0.0, "low": "low", "high": "high"}
+
+
+def write_report(out, cohort, scale_name, left_out=()):
+    """Write everything that the finished folds tell; return the file of the report."""
+    frame = tables.finished(out)
+    frame = frame[frame["draw"] < cohort.n_draws]
+    parts = [_head(cohort, scale_name, frame), *left_out]
+    whole = frame[frame["share"] == 1]
+    for protocol, folds in whole.groupby("protocol", sort=False):
+        where = Path(out, "tables", protocol)
+        where.mkdir(parents=True, exist_ok=True)
+        parts += _of_protocol(folds, protocol, where, cohort)
+    curve = tables.efficiency(frame)
+    if len(curve):
+        about = f"Data efficiency, first seed of 2-fold. {cohort.kind}."
+        fig = figures.efficiency(curve, f"{cohort.name}: {cohort.kind}")
+        parts += _written(curve, Path(out, "tables"), "efficiency", about, fig)
+    path = Path(out, "report.md")
+    path.write_text("\n\n".join(parts) + "\n", encoding="utf-8")
+    return path
+
+
+def _of_protocol(folds, protocol, where, cohort):
+    """The tables of one way of making folds."""
+    n_seeds, n_draws = folds["seed"].nunique(), folds["draw"].nunique()
+    design = f"{protocol} x {_count(n_seeds, 'seed')} x {_count(n_draws, 'draw')}"
+    title = f"{cohort.name}, {design}\n{cohort.kind}"
+    about = f"{cohort.name}, {design}. {cohort.kind}. {_unit(n_draws)}"
+    accuracy = tables.accuracy(folds)
+    scores, cost = tables.further_scores(folds), tables.cost(folds)
+    claims = tables.claims(folds)
+    fig = figures.intervals(
+        accuracy,
+        "method",
+        "C-index",
+        **{**_NO_GAP, "line": 0.5},
+        xlabel="C-index with 95 % interval",
+        title=title,
+    )
+    has_lead = "lead over reference" in accuracy
+    note = f" Lead over {tables.REFERENCE}." if has_lead else ""
+    parts = [f"## {design}"]
+    parts += _written(accuracy, where, "accuracy", f"Accuracy. {about}{note}", fig)
+    fig = figures.auc_over_time(scores, title)
+    parts += _written(scores, where, "scores", f"Further scores. {about}", fig)
+    fig = figures.cost_and_accuracy(cost, accuracy, title)
+    parts += _written(cost, where, "cost", f"Cost. {about}", fig)
+    if len(claims):
+        fig = figures.intervals(
+            claims,
+            "compared",
+            "difference of C",
+            **_NO_GAP,
+            xlabel="Difference of the C-index with 95 % interval",
+            title=title,
+        )
+        parts += _written(claims, where, "claims", f"The paper's claims. {about}", fig)
+    fig = figures.top_risk(folds, f"{cohort.name}, first draw\n{cohort.kind}")
+    return [*parts, _saved(fig, where, "top_risk")]
+
+
+def _head(cohort, scale_name, frame):
+    """What the study is of, and what is missing."""
+    folds_of = frame[frame["share"] == 1].groupby("method").size()
+    missing = folds_of[folds_of < folds_of.max()]
+    lines = [
+        f"# Study: {cohort.name}, scale {scale_name}",
+        f"{cohort.kind}. {len(frame)} finished folds of {folds_of.size} methods.",
+    ]
+    if len(missing):
+        lines.append(
+            "Not finished: "
+            + ", ".join(f"{k} ({v} of {folds_of.max()})" for k, v in missing.items())
+            + ". Their rows are of the folds that there are."
+        )
+    return "\n\n".join(lines)
+
+
+def _count(n, noun):
+    return f"{n} {noun}{'s' if n > 1 else ''}"
+
+
+def _unit(n_draws):
+    """What the intervals are of."""
+    if n_draws > 1:
+        return (
+            "Intervals are of the mean over draws (t-test); the draw is the unit. SD "
+            "of repeats and folds are within a draw."
+        )
+    return "Intervals are corrected for overlapping folds (Nadeau and Bengio, 2003)."
+
+
+def _written(table, where, name, about, fig):
+    """Write a table with its figure; return their part of the report."""
+    where.mkdir(parents=True, exist_ok=True)
+    table.to_csv(where / f"{name}.csv", index=False)
+    text = f"{tables.markdown(table)}\n"
+    (where / f"{name}.md").write_text(f"{about}\n\n{text}", encoding="utf-8")
+    return [f"{about}\n\n{text}", _saved(fig, where, name)]
+
+
+def _saved(fig, where, name):
+    """Write a figure; return the line that shows it."""
+    fig.savefig(where / f"{name}.png", dpi=130)
+    plt.close(fig)
+    relative = where.name if where.name == "tables" else f"tables/{where.name}"
+    return f"![{name}]({relative}/{name}.png)"

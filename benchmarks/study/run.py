@@ -1,0 +1,154 @@
+"""Running the tasks of a study: inputs first, then encoders, then folds."""
+
+import traceback
+from dataclasses import replace
+from pathlib import Path
+from time import perf_counter
+
+import numpy as np
+from joblib import Parallel, delayed
+from tqdm.auto import tqdm
+
+from .cohorts import draw_of
+from .folds import results_of, rows_of, store
+from .inputs import STORED, input_of, prepare_input, pretraining_input
+from .methods import METHODS, Job
+from .networks import pretrain
+from .scales import STACKS
+from .scores import Prediction, n_parameters
+from .stacks import BASES, PRETRAINED_BASES, fit_stacks, stack_names
+
+
+class Study:
+    """A cohort, a scale and a folder; what is in the folder already is not done again.
+
+    Parameters
+    ----------
+    cohort : SimulatedCohort or StoredCohort
+        Patients.
+    scale : Scale
+        Sizes.
+    out : path
+        Folder of the results.
+    storage : str or None
+        Of the hyper-parameter searches; None is a journal in the folder.
+    """
+
+    def __init__(self, cohort, scale, out, storage=None):
+        self.cohort = cohort
+        self.scale = scale
+        self.out = str(out)
+        self.storage = storage or str(Path(out, "tuning.journal"))
+        self.bases = PRETRAINED_BASES if cohort.pretrains else BASES
+
+    def run(self, tasks, n_jobs):
+        """Run what is missing; return the errors of folds that failed."""
+        left = [task for task in tasks if not self._is_done(task)]
+        inputs = dict.fromkeys(
+            (task.draw, name) for task in left for name in self._inputs(task)
+        )
+        encoders = {
+            self._encoder(task, method): (task, method)
+            for task in left
+            for method in self._pretrained(task)
+        }
+        stages = [
+            ("Inputs", [delayed(self.prepare)(*key) for key in inputs]),
+            ("Encoders", [delayed(self.pretrain)(*key) for key in encoders.values()]),
+            ("Folds", [delayed(self.fit)(task) for task in left]),
+        ]
+        errors = []
+        for name, calls in stages:
+            pool = Parallel(n_jobs, return_as="generator_unordered", batch_size=1)
+            done = tqdm(pool(calls), name, len(calls), disable=not calls, unit="job")
+            errors += [error for error in done if error]
+        return errors
+
+    def prepare(self, draw, name):
+        """Compute what methods read of the ECGs of a draw."""
+        prepare_input(self.cohort, draw, name, self.out)
+
+    def pretrain(self, task, method):
+        """Pretrain the encoder that a method starts from on a fold."""
+        entry = METHODS[method]
+        X, reports = pretraining_input(self.cohort, entry.input, self.out)
+        if self.cohort.has_reports:  # of the patients themselves: never the test ones
+            whole = replace(task, share=1.0)  # a report needs no event
+            train, _ = rows_of(whole, draw_of(self.cohort, task.draw))
+            X, reports = X[train], [reports[i] for i in train]
+        path = self._encoder(task, method)
+        pretrain(X, reports, entry.objective, entry.architecture, self.scale, path)
+
+    def fit(self, task):
+        """Fit, predict and store; an error is returned, for the others to go on."""
+        try:
+            draw = draw_of(self.cohort, task.draw)
+            train, test = rows_of(task, draw)
+            if task.method == STACKS:
+                found = self._fit_stacks(task, draw, train, test)
+            else:
+                found = [self._fit_one(task, draw, train, test)]
+            for result, prediction in zip(results_of(task, self._stacks()), found):
+                store(result, self.out, prediction, draw, train, test)
+        except Exception:
+            return f"{task.split} {task.method}\n{traceback.format_exc()}"
+        return None
+
+    def _fit_one(self, task, draw, train, test):
+        """The prediction of a single method."""
+        X, seconds = self._input(task.draw, METHODS[task.method].input)
+        start = perf_counter()
+        model = self._estimator(task, task.method, len(train))
+        model.fit(X[train], draw.y[train])
+        seconds = perf_counter() - start + seconds * len(train)
+        curves = np.asarray(model.predict_survival_function(X[test]))
+        return Prediction(model.predict(X[test]), curves, seconds, n_parameters(model))
+
+    def _fit_stacks(self, task, draw, train, test):
+        """Predictions of all stacks, in the order of their names."""
+        bases = {
+            name: (
+                self._estimator(task, name, len(train)),
+                *self._input(task.draw, METHODS[name].input),
+            )
+            for name in self.bases
+        }
+        return list(fit_stacks(bases, draw.y, train, test).values())
+
+    def _estimator(self, task, method, n_train):
+        entry = METHODS[method]
+        encoder = None if entry.objective is None else self._encoder(task, method)
+        study_name = f"{task.split} {method}"
+        job = Job(
+            self.scale, n_train, task.seed, encoder, self.storage, study_name=study_name
+        )
+        return entry.build(job)
+
+    def _encoder(self, task, method):
+        """File of an encoder: one for all folds, unless it is pretrained on each."""
+        entry = METHODS[method]
+        whole = replace(task, share=1.0)
+        where = whole.split if self.cohort.has_reports else "all"
+        name = f"{where}-{entry.architecture}-{entry.objective}.safetensors"
+        return str(Path(self.out, "encoders", name))
+
+    def _input(self, draw, name):
+        return input_of(self.cohort, draw, name, self.out)
+
+    def _inputs(self, task):
+        """Stored inputs of a task."""
+        names = {METHODS[name].input.split("+")[-1] for name in self._methods(task)}
+        return sorted(names & set(STORED))
+
+    def _pretrained(self, task):
+        return [name for name in self._methods(task) if METHODS[name].objective]
+
+    def _methods(self, task):
+        return self.bases if task.method == STACKS else [task.method]
+
+    def _stacks(self):
+        return stack_names(self.bases)
+
+    def _is_done(self, task):
+        results = results_of(task, self._stacks())
+        return all(result.file(self.out).exists() for result in results)

@@ -1,0 +1,77 @@
+"""Scores of the predictions for the patients of one test fold."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.stats import spearmanr
+
+from ecgdan_sk.metrics import CensoringKaplanMeier, survival_scorers
+
+from .cohorts import YEAR
+
+YEARS = (1, 3, 5)
+TIMES = YEAR * np.array(YEARS)
+
+
+@dataclass
+class Prediction:
+    """What a fitted method says of the test patients, and what it cost."""
+
+    risk: np.ndarray
+    curves: np.ndarray
+    seconds: float
+    n_parameters: float
+
+    def survival(self, times):
+        """Probability of no event by each time, of shape (n_samples, n_times)."""
+        return np.stack(
+            [
+                np.where(times < curve.x[0], 1.0, curve(np.clip(times, *curve.domain)))
+                for curve in self.curves
+            ]
+        )
+
+
+class _Predicted:
+    """Ready predictions in the shape of an estimator, as the scorers want one."""
+
+    def __init__(self, prediction, y_train):
+        self.prediction = prediction
+        self.censoring_ = CensoringKaplanMeier().fit(y_train["event"], y_train["time"])
+
+    def predict(self, X):
+        return self.prediction.risk
+
+    def predict_survival_function(self, X):
+        return self.prediction.curves
+
+
+def scored(prediction, y_train, y_test, log_risk=None):
+    """Scores of one fold by name; `log_risk` is the true one, if it is known."""
+    scorers = survival_scorers(TIMES)
+    found = scorers(_Predicted(prediction, y_train), None, y_test)
+    scores = {
+        "c_index": found["concordance_index"],
+        "uno_c": found["concordance_index_ipcw"],
+        "integrated_brier": -found["neg_integrated_brier"],
+    }
+    for years, days in zip(YEARS, TIMES):
+        scores[f"auc_{years}y"] = found[f"auc_{days:g}"]
+    if log_risk is not None:
+        is_constant = np.ptp(prediction.risk) == 0
+        rank = 0.0 if is_constant else spearmanr(prediction.risk, log_risk).statistic
+        scores["rank_correlation"] = float(rank)
+    scores["seconds"] = prediction.seconds
+    scores["n_parameters"] = prediction.n_parameters
+    return scores
+
+
+def n_parameters(model):
+    """Numbers that a fitted network or Cox model learned; NaN for other models."""
+    steps = model.steps if hasattr(model, "steps") else [("", model)]
+    model = getattr(steps[-1][1], "best_estimator_", steps[-1][1])
+    if hasattr(model, "steps"):
+        return n_parameters(model)
+    if hasattr(model, "nets_"):
+        return sum(p.numel() for net in model.nets_ for p in net.module_.parameters())
+    return int(np.size(model.coef_)) if hasattr(model, "coef_") else np.nan

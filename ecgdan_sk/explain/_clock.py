@@ -1,0 +1,57 @@
+"""Times as people read them: round ones, in a unit of their size."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+_DAYS_PER_YEAR = 365.25
+_LEAST_YEARS = 2
+_N_TIMES = 120
+
+
+class Clock(NamedTuple):
+    """The follow-up of an estimator, and how a page tells its times.
+
+    Attributes
+    ----------
+    end : float
+        End of follow-up, in the unit of the target.
+    per_unit : float
+        Units of the target in one unit of the page.
+    unit : str
+        Unit of the page.
+    """
+
+    end: float
+    per_unit: float
+    unit: str
+
+    @classmethod
+    def of(cls, end, unit):
+        """Many days are told in years."""
+        if unit == "days" and end >= _LEAST_YEARS * _DAYS_PER_YEAR:
+            return cls(end, _DAYS_PER_YEAR, "years")
+        return cls(end, 1.0, str(unit))
+
+    @property
+    def ticks(self):
+        """Round times, in the unit of the target."""
+        return nice_ticks(self.end / self.per_unit)[1:] * self.per_unit
+
+    @property
+    def grid(self):
+        """Times from 0 to the end, the round ones among them."""
+        return np.union1d(np.linspace(0, self.end, _N_TIMES), self.ticks)
+
+    def told(self, time):
+        """A time in words."""
+        return f"{time / self.per_unit:.3g} {self.unit}"
+
+
+def nice_ticks(end, n_most=6):
+    """Round numbers from 0 to at most `end`, about so many."""
+    rough = end / n_most
+    unit = 10.0 ** np.floor(np.log10(rough))
+    step = next(unit * m for m in (1, 2, 5, 10) if unit * m >= rough * (1 - 1e-9))
+    # Whole multiples, so that 0.3 is not 0.30000000000000004.
+    return np.round(np.arange(int(end / step * (1 + 1e-9)) + 1) * step, 12)

@@ -1,0 +1,326 @@
+"""The study: same folds for all, nothing lost by a kill, tables of what was stored."""
+
+import dataclasses
+import runpy
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.stats import ttest_1samp
+
+BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
+sys.path.insert(0, str(BENCHMARKS))
+
+from study import folds, networks, report, run, stacks, tables, tuning  # noqa: E402
+from study.cohorts import SimulatedCohort, replaced  # noqa: E402
+from study.methods import METHODS, Job  # noqa: E402
+from study.readers import kind_of, stored_cohort  # noqa: E402
+from study.scales import SCALES  # noqa: E402
+
+from ecgdan_sk import DualAttentionSurvival, _training_plan  # noqa: E402
+from ecgdan_sk.metrics import compare_models, concordance_index  # noqa: E402
+from ecgdan_sk.network import RiskNet  # noqa: E402
+
+SCALE = dataclasses.replace(
+    SCALES["small"],
+    network={"n_members": 1, "max_epochs": 1, "batch_size": 16},
+    pretraining={"max_epochs": 1},
+    shares=(),
+    n_trials=3,
+)
+CHEAP = ("age-sex", "paper15")
+
+
+def tiny_cohort(n_draws=2, n_samples=60):
+    return SimulatedCohort("tiny", n_samples, 0.3, True, n_draws, 2.5, 40)
+
+
+def tasks_of(cohort, methods=CHEAP):
+    return folds.all_tasks(cohort, SCALE, methods, ["2-fold"])
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """A tiny study that ran through, and its cohort."""
+    out, cohort = tmp_path_factory.mktemp("study"), tiny_cohort()
+    assert run.Study(cohort, SCALE, out).run(tasks_of(cohort), n_jobs=1) == []
+    report.write_report(out, cohort, "small")
+    return out, cohort
+
+
+def test_all_methods_meet_the_same_folds(finished):
+    out, _ = finished
+    stored = [
+        folds.read_fold(out / "folds" / f"draw01-2-fold-42-fold1~{method}.npz")[1]
+        for method in CHEAP
+    ]
+    for name in ("test", "event", "time"):
+        assert (stored[0][name] == stored[1][name]).all()
+
+
+def test_the_table_is_of_the_stored_risks(finished):
+    out, _ = finished
+    table = pd.read_csv(out / "tables" / "2-fold" / "accuracy.csv").set_index("method")
+    for method in CHEAP:
+        by_draw = []
+        for draw in ("draw00", "draw01"):
+            scores = []
+            for path in (out / "folds").glob(f"{draw}*~{method}.npz"):
+                fold = folds.read_fold(path)[1]
+                y = np.rec.fromarrays([fold["event"], fold["time"]]).view(np.ndarray)
+                scores.append(concordance_index(y, fold["risk"]))
+            by_draw.append(np.mean(scores))
+        assert table.loc[method, "C-index"] == pytest.approx(np.mean(by_draw))
+        low, high = ttest_1samp(by_draw, 0.0).confidence_interval()
+        assert table.loc[method, "low"] == pytest.approx(max(low, 0))
+        assert table.loc[method, "high"] == pytest.approx(min(high, 1))
+
+
+def test_what_is_simulated_is_called_so_in_every_caption(finished):
+    out, _ = finished
+    captions = [path.read_text("utf-8") for path in (out / "tables").rglob("*.md")]
+    assert len(captions) == 3
+    assert all("SIMULATED" in caption.split("|")[0] for caption in captions)
+    assert "SIMULATED" in (out / "report.md").read_text("utf-8").split("|")[0]
+    assert len(list((out / "tables").rglob("*.png"))) == 4
+
+
+def test_a_killed_study_goes_on_where_it_was(finished, tmp_path, monkeypatch):
+    cohort = finished[1]
+    study, left = run.Study(cohort, SCALE, tmp_path), tasks_of(cohort)
+    whole = run.store
+    calls = []
+
+    def killed_at_the_third(*arguments):
+        calls.append(arguments)
+        if len(calls) == 3:
+            raise KeyboardInterrupt
+        whole(*arguments)
+
+    monkeypatch.setattr(run, "store", killed_at_the_third)
+    with pytest.raises(KeyboardInterrupt):
+        study.run(left, n_jobs=1)
+    files = sorted((tmp_path / "folds").iterdir())
+    before = {file: file.stat().st_mtime_ns for file in files}
+    assert len(before) == 2
+    monkeypatch.setattr(run, "store", whole)
+    assert study.run(left, n_jobs=1) == []
+    assert all(file.stat().st_mtime_ns == at for file, at in before.items())
+    broken, unbroken = (folds.read_all(out) for out in (tmp_path, finished[0]))
+    assert [row["c_index"] for row in broken] == [row["c_index"] for row in unbroken]
+    assert len(broken) == 8
+
+
+def test_a_half_written_file_is_no_result(tmp_path):
+    def broken(path):
+        path.write_bytes(b"half")
+        raise OSError("disk full")
+
+    with pytest.raises(OSError, match="disk full"):
+        replaced(tmp_path / "folds" / "draw00-2-fold-42-fold0~age-sex.npz", broken)
+    assert folds.read_all(tmp_path) == []
+
+
+def test_a_fold_that_fails_does_not_stop_the_others(tmp_path, monkeypatch):
+    cohort = tiny_cohort(n_draws=1)
+
+    def broken(job):
+        raise RuntimeError("no such model")
+
+    entry = dataclasses.replace(METHODS["age-sex"], build=broken)
+    monkeypatch.setitem(METHODS, "age-sex", entry)
+    errors = run.Study(cohort, SCALE, tmp_path).run(tasks_of(cohort), n_jobs=1)
+    assert len(errors) == 2
+    assert all("no such model" in error for error in errors)
+    assert {row["method"] for row in folds.read_all(tmp_path)} == {"paper15"}
+
+
+def test_no_patient_is_in_training_and_test():
+    draw = tiny_cohort().draw(0)
+    task = folds.Task(0, "2-fold", 2, 42, 0, "age-sex")
+    train, test = folds.rows_of(task, draw)
+    assert sorted([*train, *test]) == list(range(60))
+    part, same_test = folds.rows_of(dataclasses.replace(task, share=0.5), draw)
+    assert set(part) < set(train)
+    assert (same_test == test).all()
+    n_events = draw.y["event"][train].sum()
+    assert draw.y["event"][part].sum() == round(n_events / 2)
+
+
+def test_follow_up_of_the_simulated_cohort():
+    cohort = SimulatedCohort("mi-like", 800, 0.04, True, 1, 1.5, 40)
+    y = cohort.draw(0).y
+    months = y["time"] / (365.25 / 12)
+    assert y["event"].sum() == 32
+    assert np.median(months) == pytest.approx(53, abs=2)
+    assert months == pytest.approx(np.round(months))
+
+
+def frame_of(scores, n_draws):
+    rows = [
+        {"draw": k % n_draws, "seed": 42, "fold": k // n_draws, "n_splits": 2}
+        | {"method": method, "c_index": score}
+        for method, values in scores.items()
+        for k, score in enumerate(values)
+    ]
+    return pd.DataFrame(rows)
+
+
+def test_one_outcome_is_compared_by_the_corrected_test():
+    scores = {"a": [0.75, 0.72, 0.78, 0.74], "b": [0.70, 0.71, 0.70, 0.69]}
+    lead = tables.paired(frame_of(scores, n_draws=1), "a", "b")
+    assert lead == pytest.approx(compare_models(scores["a"], scores["b"], n_splits=2))
+
+
+def test_several_outcomes_are_compared_by_draw():
+    scores = {"a": [0.75, 0.72, 0.78, 0.74], "b": [0.70, 0.71, 0.70, 0.69]}
+    lead = tables.paired(frame_of(scores, n_draws=2), "a", "b")
+    test = ttest_1samp([(0.05 + 0.08) / 2, (0.01 + 0.05) / 2], 0.0)
+    expected = (0.0475, *test.confidence_interval(), test.pvalue)
+    assert lead == pytest.approx(expected)
+
+
+def test_markdown_keeps_every_row():
+    table = pd.DataFrame({"method": ["a", "b"], "C": [0.51234, np.nan], "n": [3, 4]})
+    lines = tables.markdown(table).splitlines()
+    assert lines[2:] == ["| a | 0.512 | 3 |", "| b | - | 4 |"]
+
+
+class Seen:
+    """Says of a sample whether it was in the training set."""
+
+    def get_params(self, deep=True):
+        return {}
+
+    def fit(self, X, y):
+        self.rows_ = X
+        return self
+
+    def predict(self, X):
+        return np.isin(X, self.rows_).astype(float)
+
+
+def test_the_stack_learns_from_risks_of_unseen_patients():
+    y = np.array([(k % 3 == 0, 1.0 + k) for k in range(60)], "?,f8")
+    y.dtype.names = ("event", "time")
+    train, test = np.arange(40), np.arange(40, 60)
+    inside, tested = stacks._risks(Seen(), np.arange(60), y, train, test)
+    # Nobody had been seen, and the mean of those seen, 1, is taken away.
+    assert (inside == -1).all()
+    assert (tested == -1).all()
+
+
+def test_the_residual_network_is_as_large_and_has_the_same_recipe():
+    draw = tiny_cohort().draw(0)
+    job = Job(SCALE, 60, 0)
+    compact, model = (
+        METHODS[name].build(job).fit(draw.X, draw.y) for name in ("compact", "residual")
+    )
+    assert 0.8 < run.n_parameters(model) / run.n_parameters(compact) < 1.25
+    assert _training_plan.RiskNet is RiskNet
+    assert isinstance(model.network_, networks.ResidualRiskNet)
+    assert np.isfinite(model.predict(draw.X)).all()
+
+
+def test_a_frozen_encoder_stays_as_it_was_pretrained(tmp_path):
+    cohort = tiny_cohort()
+    X, reports = cohort.pretraining_set()
+    path = tmp_path / "encoder.safetensors"
+    networks.pretrain(X, reports, "alignment", "compact", SCALE, path)
+    draw, job = cohort.draw(0), Job(SCALE, 60, 0, encoder=str(path))
+    model = METHODS["frozen-alignment"].build(job).fit(draw.X, draw.y)
+    other = METHODS["frozen-alignment"].build(job).fit(draw.X[:50], draw.y[:50])
+    features = (model[0].transform(draw.X), other[0].transform(draw.X))
+    np.testing.assert_array_equal(*features)
+
+
+def test_own_reports_pretrain_on_training_patients_alone(tmp_path, monkeypatch):
+    class OwnReports(SimulatedCohort):
+        has_reports = True
+
+        def pretraining_set(self):
+            return np.arange(self.n_samples), list(range(self.n_samples))
+
+    cohort = OwnReports(**dataclasses.asdict(tiny_cohort()))
+    task = folds.Task(0, "2-fold", 2, 42, 1, "compact-alignment")
+    used = []
+    monkeypatch.setattr(run, "pretrain", lambda X, reports, *_: used.append(X))
+    study = run.Study(cohort, SCALE, tmp_path)
+    study.pretrain(task, "compact-alignment")
+    train, _ = folds.rows_of(task, cohort.draw(0))
+    assert (used[0] == train).all()
+    assert "fold1" in study._encoder(task, "compact-alignment")
+
+
+def test_a_resumed_search_does_not_begin_anew(tmp_path):
+    optuna = pytest.importorskip("optuna")
+    draw, storage = tiny_cohort().draw(0), str(tmp_path / "journal")
+    X = draw.X.covariates.to_numpy(float)
+    job = Job(SCALE, 60, 0, storage=storage, study_name="search")
+    for _ in range(2):
+        search = METHODS["measurements-tuned"].build(job).fit(X, draw.y)
+        assert len(search.study_.trials) == SCALE.n_trials
+    assert np.isfinite(search.predict(X)).all()
+    study = optuna.load_study(study_name="search", storage=tuning.storage_of(storage))
+    assert study.best_value == search.study_.best_value
+
+
+def test_a_pruned_trial_ends_the_training():
+    optuna = pytest.importorskip("optuna")
+
+    class Hopeless:
+        steps = ()
+
+        def report(self, value, step):
+            self.steps += (step,)
+
+        def should_prune(self):
+            return len(self.steps) == 2
+
+    draw, trial = tiny_cohort().draw(0), Hopeless()
+    model = DualAttentionSurvival(
+        n_members=1,
+        max_epochs=9,
+        batch_size=16,
+        callbacks=[tuning.ReportEpochs(trial, first_step=7)],
+        random_state=0,
+    )
+    with pytest.raises(optuna.TrialPruned):
+        model.fit(draw.X, draw.y)
+    assert trial.steps == (7, 8)
+
+
+def test_an_unknown_folder_is_named(tmp_path):
+    with pytest.raises(SystemExit, match="neither mi-like nor hyp-like"):
+        kind_of(tmp_path)
+
+
+def command(*arguments):
+    main = runpy.run_path(str(BENCHMARKS / "study.py"), run_name="command")["main"]
+    return main([str(argument) for argument in arguments])
+
+
+def test_the_command_runs_and_refuses_another_study_in_its_folder(tmp_path, capsys):
+    shared = ["--data", "mi-like", "--out", tmp_path, "--methods", "age-sex"]
+    assert command(*shared, "--draws", 1, "--n-samples", 120) == 0
+    assert capsys.readouterr().out.strip().endswith("report.md")
+    with pytest.raises(SystemExit, match="n_samples was 120, is 121"):
+        command(*shared, "--draws", 1, "--n-samples", 121)
+
+
+@pytest.mark.realdata
+def test_real_signals_get_a_simulated_follow_up(ecgdan_data, tmp_path):
+    class Options:
+        n_samples = 100
+        outcomes = pretrain_on = None
+
+    cohort = stored_cohort(ecgdan_data / "ptbxl", tmp_path, Options, SCALE)
+    assert "SIMULATED follow-up" in cohort.kind
+    first, second = cohort.draw(0), cohort.draw(1)
+    assert first.X.shape == (100, 12, 1000)
+    assert first.y["event"].sum() == second.y["event"].sum() == 10
+    assert (first.y["time"] != second.y["time"]).any()
+    assert cohort.has_reports
+    assert len(cohort.pretraining_set()[1]) == 100
