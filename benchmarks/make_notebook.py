@@ -10,7 +10,7 @@ import nbformat
 from nbclient import NotebookClient
 
 FOLDER = Path(__file__).parent
-RUN = 'planted --plants "ST of V5" --n-samples 400 --n-test 200 --duration 5'
+SIZE = "--n-samples 400 --n-test 200 --duration 5 --n-members 1"
 
 CELLS = [
     "# Attention is not attribution\n\n"
@@ -20,11 +20,12 @@ CELLS = [
     "intervals stand in brackets.\n\n"
     "This is `bench_explanation.py`, smaller: one network, ECGs of five seconds. "
     "`make_notebook.py` made and executed it.",
-    f"%run bench_explanation.py {RUN} --n-members 1",
+    f'size = "{SIZE}"\n%run bench_explanation.py planted --plants "ST of V5" $size',
     "Occlusion and integrated gradients name the lead. Attention says where the "
     "network looked, not what moved its risk: it must not be read as an explanation "
     "without such a test.\n\nThe mean of both over the 20 ECGs:",
     "import numpy as np\n"
+    "import pandas as pd\n"
     "from bench_explanation import planted_cohort\n\n"
     "from ecgdan_sk import DualAttentionSurvival\n"
     "from ecgdan_sk.explain import attention_maps, lead_occlusion\n\n"
@@ -32,10 +33,11 @@ CELLS = [
     "model = DualAttentionSurvival(n_members=1, random_state=0).fit(X, y)\n"
     'test, _, _ = planted_cohort(200, "ST of V5", 5.0, 1)\n'
     "highest = test[np.argsort(model.predict(test))[-20:]]\n"
-    "attention = attention_maps(model, highest).to_frame()\n"
-    "effect = lead_occlusion(model, highest).to_frame()\n"
-    'attention.mean().to_frame("attention").join(effect.mean().rename("change of the '
-    'log risk")).round(3)',
+    "columns = {\n"
+    '    "attention": attention_maps(model, highest).to_frame().mean(),\n'
+    '    "change of the log risk": lead_occlusion(model, highest).to_frame().mean(),\n'
+    "}\n"
+    "pd.DataFrame(columns).round(3)",
 ]
 
 

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from .network import present_leads
 from .paper_network import PaperDecoder, PaperEncoder, PaperRiskHead
+from .records import LEADS
 
 
 class PaddedPaperEncoder(nn.Module):
@@ -120,3 +121,13 @@ def pad(x: Tensor, n_times: int) -> Tensor:
     # Halves that round alike, so that padding and cutting undo each other.
     before = abs(missing) // 2 * (1 if missing > 0 else -1)
     return F.pad(x, (before, missing - before))
+
+
+def check_twelve_leads(leads):
+    """Raise unless the leads are those that the published network knows."""
+    if tuple(leads) != LEADS:
+        raise ValueError(
+            f"architecture='paper' knows the leads {', '.join(LEADS)} in this order, "
+            f"but X has {', '.join(leads)}. Use X.select_leads(LEADS), which makes the "
+            "others absent, or architecture='compact'."
+        )

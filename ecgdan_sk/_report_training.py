@@ -4,11 +4,11 @@ import numpy as np
 import torch
 from sklearn.model_selection import GroupShuffleSplit
 
+from ._paper_risk import check_twelve_leads
 from ._report_network import N_COLUMNS, ReportLoss, report_net
 from ._training import ECGDataset, train_net
 from ._validation import typical_spread
 from .augmentation import Augmentation
-from .records import LEADS
 
 
 def train_report_net(estimator, X, encoded, first, patients):
@@ -53,12 +53,8 @@ def train_report_net(estimator, X, encoded, first, patients):
 
 def _module(estimator, X, target):
     """Parameters of the network, as skorch wants them."""
-    if estimator.architecture == "paper" and tuple(estimator.leads_in_) != LEADS:
-        raise ValueError(
-            f"architecture='paper' knows the leads {', '.join(LEADS)} in this order, "
-            f"but X has {', '.join(estimator.leads_in_)}. Use X.select_leads(LEADS), "
-            "or architecture='compact'."
-        )
+    if estimator.architecture == "paper":
+        check_twelve_leads(estimator.leads_in_)
     classifies = estimator.classification_weight > 0
     names = "architecture n_channels latent_dim lead_attention temporal_attention"
     module = {

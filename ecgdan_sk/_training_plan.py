@@ -8,7 +8,7 @@ import numpy as np
 from sksurv.util import Surv
 
 from ._encoder_weights import starting_weights
-from ._paper_risk import PaperRiskNet
+from ._paper_risk import PaperRiskNet, check_twelve_leads
 from ._training import train_net
 from ._validation import typical_spread
 from ._version import __version__
@@ -16,7 +16,6 @@ from .augmentation import Augmentation
 from .losses import SurvivalLoss
 from .metrics import concordance_index
 from .network import RiskNet
-from .records import LEADS
 
 # They decide where and how fast, not what.
 _NOT_DECISIVE = ("callbacks", "checkpoint_dir", "device", "verbose", "n_members")
@@ -82,16 +81,6 @@ def risk_module(estimator, n_outputs, scale=1.0):
         "scale": scale,
     }
     return RiskNet, {**compact, **shared}
-
-
-def check_twelve_leads(leads):
-    """Raise unless the leads are those that the published network knows."""
-    if tuple(leads) != LEADS:
-        raise ValueError(
-            f"architecture='paper' knows the leads {', '.join(LEADS)} in this order, "
-            f"but X has {', '.join(leads)}. Use X.select_leads(LEADS), which makes the "
-            "others absent, or architecture='compact'."
-        )
 
 
 def concordance(output, target, loss):

@@ -38,7 +38,7 @@ MAY_IMPORT = {
     "_state": set(),
     "_tensor_files": set(),
     "_version": set(),
-    "_paper_risk": {"network", "paper_network"},
+    "_paper_risk": {"network", "paper_network", "records"},
     "_covariates": {"losses"},
     "_encoder_weights": {"_tensor_files"},
     "_training": {"_tensor_files", "augmentation", "losses", "network"},
@@ -52,7 +52,6 @@ MAY_IMPORT = {
         "losses",
         "metrics",
         "network",
-        "records",
     },
     "_saved_models": {
         "_baseline",
@@ -98,11 +97,11 @@ MAY_IMPORT = {
     },
     "_report_network": {"_paper_risk", "losses", "network", "paper_network"},
     "_report_training": {
+        "_paper_risk",
         "_report_network",
         "_training",
         "_validation",
         "augmentation",
-        "records",
     },
     "pretraining": {
         "_ecg_input",
