@@ -34,8 +34,8 @@ from ecgdan_sk.model_selection import RepeatedEventKFold
 from ecgdan_sk.plotting import KaplanMeierDisplay
 
 parser = argparse.ArgumentParser(description="Network against Cox model.")
-parser.add_argument("--n-samples", type=int, default=700, help="patients")
-parser.add_argument("--n-repeats", type=int, default=2, help="repeats of 2 folds")
+parser.add_argument("--n-samples", type=int, default=500, help="patients")
+parser.add_argument("--n-repeats", type=int, default=1, help="repeats of 2 folds")
 parser.add_argument("--small", action="store_true", help="a quick run of 200 patients")
 parser.add_argument("--picture", metavar="FILE", help="save the picture there")
 options, _ = parser.parse_known_args()

@@ -37,7 +37,7 @@ from ecgdan_sk.model_selection import EventKFold, RepeatedEventKFold
 
 parser = argparse.ArgumentParser(description="Nested search by Optuna.")
 parser.add_argument("--n-samples", type=int, default=600, help="patients")
-parser.add_argument("--n-trials", type=int, default=15, help="trials of each search")
+parser.add_argument("--n-trials", type=int, default=10, help="trials of each search")
 parser.add_argument("--small", action="store_true", help="a quick run of 160 patients")
 parser.add_argument("--storage", metavar="FILE", help="journal of the searches")
 parser.add_argument("--picture", metavar="FILE", help="save the picture there")
@@ -158,7 +158,7 @@ for name, (inner, _, X) in searches.items():
         )
     studies[name] = study
     n_pruned = len(study.get_trials(states=(TrialState.PRUNED,)))
-    settings = {key: np.round(value, 4) for key, value in study.best_params.items()}
+    settings = {key: float(f"{value:.3g}") for key, value in study.best_params.items()}
     print(f"{name}: {n_trials} trials, {n_pruned} given up early; best {settings}")
 
 # %%
