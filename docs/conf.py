@@ -47,7 +47,11 @@ sphinx_gallery_conf = {
     "filename_pattern": RUN,
     "within_subsection_order": "FileNameSortKey",
     "show_signature": False,
-    "capture_repr": (),
+    # Each page tells its own.
+    "write_computation_times": False,
+    # What has a page of its own is shown, as in a notebook; the rest prints or draws.
+    "capture_repr": ("_repr_html_",),
+    "remove_config_comments": True,
     "abort_on_example_error": True,
 }
 plot_gallery = "False"
@@ -57,6 +61,8 @@ html_static_path = ["_static"]
 html_css_files = ["custom.css"]
 html_title = "ecgdan_sk"
 html_show_sourcelink = False
+# Nothing would lead to them: the reference lists everything.
+html_use_index = html_domain_indices = False
 html_theme_options = {
     "navigation_with_keys": False,
     "show_toc_level": 2,

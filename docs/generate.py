@@ -74,8 +74,7 @@ def reference():
             about = "The two estimators."
         else:
             about = inspect.getdoc(module).split("\n\n")[0].replace("\n", " ")
-        lines += [name, "-" * len(name), "", about, ""]
-        lines += [f".. currentmodule:: {name}", ""]
+        lines += [f".. module:: {name}", "", name, "-" * len(name), "", about, ""]
         lines += [".. autosummary::", "   :toctree: api", "   :nosignatures:"]
         lines += ["", *(f"   {public}" for public in public_names(module)), ""]
     return "\n".join(lines)

@@ -20,6 +20,7 @@ import argparse
 
 import matplotlib.pyplot as plt
 import numpy as np
+import pandas as pd
 from sklearn.decomposition import PCA
 from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import make_pipeline
@@ -61,7 +62,8 @@ cohort = make_ecg_cohort(
 )
 classes = ["NORM", "MI", "STTC", "CD", "HYP"]
 shown = pretrainer.zero_shot(cohort.X, classes)
-print(shown[:3].round(2))
+statements = [" ".join(codes) for codes in cohort.scp_codes]
+print(pd.DataFrame(shown, index=statements, columns=classes).head(7).round(2))
 
 # %%
 # Fine-tuning

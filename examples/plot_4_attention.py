@@ -100,3 +100,5 @@ print(f"Rank correlation with lead occlusion: {np.median(agreement):+.2f} (media
 
 if not options.picture:
     plt.show()
+
+# sphinx_gallery_thumbnail_number = 4

@@ -40,6 +40,7 @@ records = ECGRecords(cohort.X, sampling_rate=100, ids=names)
 train, test = np.arange(n_samples // 2), np.arange(n_samples // 2, n_samples)
 model = DualAttentionSurvival(n_members=2, max_epochs=max_epochs, random_state=0)
 model.fit(records[train], cohort.y[train])
+print(f"C-index on test patients: {model.score(records[test], cohort.y[test]):.2f}")
 
 # %%
 # The page of the patient at highest risk
@@ -48,7 +49,8 @@ model.fit(records[train], cohort.y[train])
 # The cohort must be patients that the network was not fitted to: among those it was,
 # nobody's place could be believed. (Where there are no others, give the risks of
 # `model_selection.out_of_fold` as `cohort_risks`.) The outcomes serve the C-index and
-# the calibration on the model card.
+# the calibration on the model card. A highest risk is where a model is most likely too
+# sure: compare it with that calibration.
 
 unseen = records[test]
 highest = int(model.predict(unseen).argmax())
@@ -69,7 +71,7 @@ page
 # What the page says, as tables
 # -----------------------------
 #
-# Risks at round times, beside those of the cohort:
+# Risks at round times, in years, beside those of the cohort:
 
 print(page.risk_table.round(3))
 
@@ -88,3 +90,5 @@ other = report(
     model, unseen, lowest, faithfulness=page.faithfulness, outcome="heart failure"
 )
 print(page, other, sep="\n")
+
+# sphinx_gallery_thumbnail_path = "_static/patient_page.png"
