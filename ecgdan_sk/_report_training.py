@@ -19,7 +19,7 @@ def train_report_net(estimator, X, encoded, first, patients):
     crop = (1.0 if is_paper else 0.5) if estimator.crop is None else estimator.crop
     target = _target(encoded, patients)
     training, validation = (
-        ECGDataset(X, target, rows)
+        None if rows is None else ECGDataset(X, target, rows)
         for rows in _split(patients, estimator.validation_fraction)
     )
     return train_net(
@@ -97,7 +97,9 @@ def _target(encoded, patients):
 
 
 def _split(patients, validation_fraction):
-    """Rows for training and for validation; no patient is in both."""
+    """Rows for training and for validation, if any; no patient is in both."""
+    if validation_fraction is None:
+        return np.arange(len(patients)), None
     seed = int(torch.randint(2**31 - 1, ()))
     splitter = GroupShuffleSplit(1, test_size=validation_fraction, random_state=seed)
     return next(splitter.split(patients, groups=patients))

@@ -71,9 +71,10 @@ class ECGReportPretrainer(
     patience : int, default=15
         Epochs without a lower validation loss after which training ends. The weights of
         the best epoch are kept.
-    validation_fraction : float, default=0.15
+    validation_fraction : float or None, default=0.15
         Share of the ECGs, or of the patients, that decides when to stop. Unless the
-        reconstruction is the only objective, it has no part in that.
+        reconstruction is the only objective, it has no part in that. With None all ECGs
+        train, for `max_epochs`, and the last weights are kept.
     batch_size : int, default=128
         ECGs per step.
     micro_batch_size : int or None, default=None
@@ -150,7 +151,7 @@ class ECGReportPretrainer(
         "classification_weight": [Interval(Real, 0, None, closed="left")],
         "max_epochs": [Interval(Integral, 1, None, closed="left")],
         "patience": [Interval(Integral, 1, None, closed="left")],
-        "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
+        "validation_fraction": [None, Interval(Real, 0, 1, closed="neither")],
         "batch_size": [Interval(Integral, 2, None, closed="left")],
         "micro_batch_size": [Interval(Integral, 2, None, closed="left"), None],
         "lr": [Interval(Real, 0, None, closed="neither")],

@@ -9,11 +9,16 @@ from sklearn.pipeline import make_pipeline
 from skorch.callbacks import Callback
 from sksurv.linear_model import CoxPHSurvivalAnalysis
 
-from ecgdan_sk import DualAttentionSurvival, ECGReportPretrainer
+from ecgdan_sk import DualAttentionSurvival, ECGReportPretrainer, _report_training
 from ecgdan_sk._report_network import ReportLoss
 from ecgdan_sk._training import seeded
 from ecgdan_sk.datasets import make_ecg_cohort
-from ecgdan_sk.losses import cosine_loss, infonce_loss, sigmoid_loss
+from ecgdan_sk.losses import (
+    cosine_loss,
+    infonce_loss,
+    reconstruction_loss,
+    sigmoid_loss,
+)
 from ecgdan_sk.metrics import retrieval_recall
 from ecgdan_sk.records import LEADS, ECGRecords
 
@@ -132,6 +137,41 @@ def test_reconstruction_alone_is_validated_by_itself(cohort):
     losses = model.history_[:, "valid_loss"]
     assert losses[-1] < 0.9 * losses[0]
     assert losses[0] > 0
+
+
+def test_reconstruction_restores_a_masked_lead_from_the_others(cohort):
+    model = ECGReportPretrainer(
+        alignment_weight=0.0,
+        reconstruction_weight=1.0,
+        validation_fraction=None,
+        **{**LEARN, "max_epochs": 60, "lead_masking": 0.3},
+    ).fit(cohort.X, cohort.scp_codes)
+    x = torch.as_tensor(np.asarray(cohort.X))
+    is_two = torch.zeros(len(x), 12, dtype=torch.bool)
+    is_two[:, 1] = True  # lead II is the sum of I and III
+    with torch.no_grad():
+        _, tokens, features = model.network_.encoder.parts(x, ~is_two)
+        restored = model.network_.decoder(features, tokens, ~is_two, x.shape[-1])
+        clean = model.network_.encoder.scaled(x)
+    error = reconstruction_loss(restored, clean, is_two)
+    nothing = reconstruction_loss(torch.zeros_like(clean), clean, is_two)
+    assert error < 0.5 * nothing
+
+
+def test_without_validation_all_ecgs_train_to_the_last_epoch(cohort, monkeypatch):
+    seen = []
+
+    def train_net(module, criterion, training, validation, **settings):
+        seen.append((len(training), validation))
+        return real(module, criterion, training, validation, **settings)
+
+    real = _report_training.train_net
+    monkeypatch.setattr(_report_training, "train_net", train_net)
+    model = ECGReportPretrainer(validation_fraction=None, patience=1, **QUICK)
+    model.fit(cohort.X, cohort.scp_codes)
+    assert seen == [(80, None)]
+    assert len(model.history_) == 2
+    assert "valid_loss" not in model.history_[-1]
 
 
 def test_latent_features_are_those_of_the_encoder(cohort, fitted):

@@ -178,28 +178,6 @@ def test_decoder_cannot_see_a_masked_lead():
     assert reached.tolist() == [lead != 4 for lead in range(12)]
 
 
-def test_reconstruction_restores_a_masked_lead_from_the_others(cohort):
-    model = DualAttentionSurvival(
-        reconstruction_weight=5.0,
-        lead_masking=0.3,
-        crop=1.0,
-        dropout=0.0,
-        **{**QUICK, "max_epochs": 40, "patience": 40, "lr": 0.01},
-    ).fit(cohort.X, cohort.y)
-    x = torch.as_tensor(np.asarray(cohort.X))
-    present = torch.ones(len(x), 12, dtype=torch.bool)
-    present[:, 1] = False  # lead II is the sum of I and III
-    with torch.no_grad():
-        network = model.network_
-        _, restored = network.with_reconstruction(x, present)
-        clean = network.encoder.scaled(x)
-    lead = torch.zeros(len(x), 12, dtype=torch.bool)
-    lead[:, 1] = True
-    error = reconstruction_loss(restored, clean, lead)
-    nothing = reconstruction_loss(torch.zeros_like(clean), clean, lead)
-    assert error < 0.5 * nothing
-
-
 def test_reconstruction_error_counts_recorded_leads_alone():
     clean, restored = torch.zeros(2, 3, 5), torch.ones(2, 3, 5)
     restored[0, 0] = 100.0

@@ -18,7 +18,7 @@ def train_net(
     module,
     criterion,
     dataset: ECGDataset,
-    validation: ECGDataset,
+    validation: ECGDataset | None,
     *,
     max_epochs: int,
     batch_size: int,
@@ -38,10 +38,13 @@ def train_net(
 ) -> ECGNet:
     """Fit a net with AdamW, early stopping and, unless told not to, one cycle.
 
+    Without validation ECGs the weights of the last epoch are kept, not the best ones.
     `start` holds weights by name, of the whole module or of a part of it; `checkpoint`
     is the file that an interrupted training goes on from.
     """
     n_batches = len(EventBatchSampler(dataset.target[dataset.rows, 0], batch_size))
+    if validation is None:
+        monitor = "epoch"
     best = KeepBest(monitor, monitor != "valid_loss", patience, start_counts)
     net = ECGNet(
         module,
@@ -51,7 +54,7 @@ def train_net(
         lr=lr,
         max_epochs=max_epochs,
         batch_size=batch_size,
-        train_split=predefined_split(validation),
+        train_split=None if validation is None else predefined_split(validation),
         iterator_train=event_loader,
         iterator_valid__collate_fn=as_is,
         # Without its own generator a DataLoader draws from torch's global one.
