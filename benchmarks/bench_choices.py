@@ -1,7 +1,7 @@
 """What the compact network leaves out, and what it would have brought.
 
 Run `OMP_NUM_THREADS=1 OMP_WAIT_POLICY=PASSIVE python benchmarks/bench_choices.py
---n-jobs 2` (some 20 minutes). Simulated cohorts of 2,000 ECGs with 200 events and
+--n-jobs 2` (some 20 minutes). Simulated cohorts of 1,000 ECGs with 100 events and
 `risk="both"`, in two halves: one network is trained on either and tested on the other.
 Every choice is compared with the default on the same halves.
 """
@@ -219,8 +219,8 @@ def trial(name, seed, half, n_samples):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--n-cohorts", type=int, default=3)
-    parser.add_argument("--n-samples", type=int, default=2000)
+    parser.add_argument("--n-cohorts", type=int, default=4)
+    parser.add_argument("--n-samples", type=int, default=1000)
     parser.add_argument("--n-jobs", type=int, default=1)
     parser.add_argument("--choices", nargs="+", default=list(CHOICES))
     options = parser.parse_args()

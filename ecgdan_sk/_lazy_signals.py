@@ -67,7 +67,7 @@ class SignalView:
     def __array__(self, dtype=None, copy=None):
         if copy is False:
             raise ValueError("Signals that are not in memory cannot be had uncopied.")
-        slices = row_slices(self.shape)
+        slices = self._row_slices()
         if len(slices) == 1:
             return np.asarray(self._read(self._keys), dtype)
         whole = np.empty(self.shape, self.dtype if dtype is None else dtype)
@@ -77,8 +77,12 @@ class SignalView:
 
     def parts(self):
         """All recordings in their order, as arrays of some 32 MB."""
-        for rows in row_slices(self.shape):
+        for rows in self._row_slices():
             yield self._read(self._keys[rows])
+
+    def _row_slices(self):
+        """Slices of some 32 MB of what is read, whatever leads are chosen of it."""
+        return row_slices((len(self), *self._source.shape))
 
     def _read(self, keys):
         """The chosen leads of the recordings of these keys."""

@@ -18,7 +18,7 @@ from ._covariates import CovariateCox
 from ._curves import SurvivalCurves
 from ._ecg_input import ECGInput
 from ._likelihoods import DISCRETE, PROPORTIONAL, likelihood_of
-from ._members import train_members
+from ._members import member_outputs, train_members
 from ._outcomes import check_causes, check_known_causes, check_outcome
 from ._saved_models import load_model, save_model
 from ._training import ECGDataset, encode, seeded
@@ -573,8 +573,7 @@ class DualAttentionSurvival(
 
     def _outputs(self, X, records):
         """Outputs (n_members, n_samples, n_outputs), with those of the covariates."""
-        outputs = [net.predict(ECGDataset(X)) for net in self.nets_]
-        outputs = np.stack(outputs).reshape(len(outputs), len(X), -1)
+        outputs = member_outputs(self.nets_, X)
         if self.covariates_ is None:
             return outputs
         return outputs + self.covariates_.log_risks(records)

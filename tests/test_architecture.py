@@ -242,9 +242,22 @@ def test_top_level_holds_the_estimators_alone():
     }
 
 
+def test_the_estimators_are_seen_before_they_are_loaded():
+    code = (
+        "import sys, ecgdan_sk; assert set(ecgdan_sk.__all__) <= set(dir(ecgdan_sk));"
+        "from ecgdan_sk import *; assert not hasattr(ecgdan_sk, 'Network');"
+        "print(DualAttentionSurvival.__module__, ECGReportPretrainer.__module__)"
+    )
+    run = [sys.executable, "-W", "ignore", "-c", code]
+    printed = subprocess.run(run, capture_output=True, text=True, check=True).stdout
+    assert printed.split() == ["ecgdan_sk.survival", "ecgdan_sk.pretraining"]
+
+
 @pytest.mark.parametrize("module", ["ecgdan_sk", "ecgdan_sk.datasets"])
 def test_import_loads_nothing_heavy(module):
     heavy = {"wfdb", "matplotlib", "sentence_transformers", "optuna", "pydicom", "h5py"}
+    # What only reads files starts many times, in processes that need no networks.
+    heavy |= {"torch", "skorch"}
     code = f"import sys, {module}; print(*sorted({heavy} & sys.modules.keys()))"
     run = [sys.executable, "-W", "ignore", "-c", code]
     loaded = subprocess.run(run, capture_output=True, text=True, check=True).stdout

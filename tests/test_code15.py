@@ -137,6 +137,17 @@ def test_short_exams_are_left_out_of_longer_durations(folder, duration, n_times)
     assert code15.flow["left_out"].tolist()[1] == 5
 
 
+@pytest.mark.parametrize("load", [load_code15, load_samitrop])
+def test_inverted_leads_are_told(folder, samitrop, load):
+    tracings = tracings_of(EXAMS[:4])
+    tracings[:, :, 1] *= -1
+    write(folder / "exams_part0.hdf5", [33, 11, 22], tracings[[2, 0, 1]])
+    write(samitrop / "exams.hdf5", EXAMS[:4], tracings)
+    root, options = (folder, {"parts": 0}) if load is load_code15 else (samitrop, {})
+    with pytest.warns(UserWarning, match=r"(\d) of \1 recordings: II inverted"):
+        load(root, **options)
+
+
 def test_parts_choose_files(folder):
     (folder / "exams_part1.hdf5").unlink()
     assert load_code15(folder, parts=0).X.ids.tolist() == [11, 22, 33]

@@ -331,6 +331,27 @@ def test_fit_and_predict_hold_no_more_than_parts(X, y, model, monkeypatch):
     assert max(largest) <= 7
 
 
+def test_predictions_read_as_often_for_three_networks_as_for_one(X, y, model):
+    def n_reads(n_members):
+        read = []
+        model.set_params(n_members=n_members).fit(X, y)
+        signals = LazySignals(
+            lambda key: read.append(key) or X[key], range(N_SAMPLES), X[0].shape
+        )
+        np.testing.assert_array_equal(model.predict(signals), model.predict(X))
+        return len(read)
+
+    assert n_reads(3) == n_reads(1)
+
+
+def test_parts_of_few_leads_read_no_more_at_a_time(X, tmp_path):
+    signals = ECGRecords(mapped(X, tmp_path)).select_leads(["V1"]).signals
+    parts = list(signals.parts())
+    assert max(map(len, parts)) == 7
+    np.testing.assert_array_equal(np.concatenate(parts), X[:, [6]])
+    np.testing.assert_array_equal(np.asarray(signals), X[:, [6]])
+
+
 def test_model_selection_takes_views(X, y, tmp_path, model):
     records = ECGRecords(mapped(X, tmp_path), 100)
     pipeline = make_pipeline(Window(200), FunctionTransformer(), model)

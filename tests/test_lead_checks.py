@@ -15,6 +15,7 @@ from ecgdan_sk.datasets import (
     complete_leads,
     load_ptbxl,
     make_ecg_cohort,
+    read_ecg,
 )
 from ecgdan_sk.datasets._check_leads import checked
 from ecgdan_sk.records import LEADS, ECGRecords
@@ -120,6 +121,29 @@ def test_units_are_recognised_and_the_scale_mends_them(X, factor, text):
         check_leads(ECGRecords(X * factor, 100))
     scale = float(str(caught[0].message).split("scale=")[1].split(")")[0])
     assert check_leads(ECGRecords(X * factor, 100, scale=scale)).problems == []
+
+
+def wide_tachycardia():
+    """Twelve leads (1, 12, 5000) in mV, 150 wide complexes a minute without a pause."""
+    phase = 2 * np.pi * 2.5 * np.arange(5000) / 500
+    rng = np.random.default_rng(0)
+    i, ii = 1.4 * np.sin(phase), 1.8 * np.sin(phase - 0.7)
+    limb = np.stack([i, ii, ii - i, -(i + ii) / 2, i - ii / 2, ii - i / 2])
+    chest = [2.0 * np.sin(phase - delay) for delay in np.linspace(0, 3, 6)]
+    return (np.concatenate([limb, chest]) + rng.normal(0, 0.01, (12, 5000)))[None]
+
+
+def test_a_wide_tachycardia_is_high_in_spread_alone():
+    X = wide_tachycardia()
+    assert np.median(X.std(axis=2)) > 1
+    assert check_leads(ECGRecords(X, 500)).problems == []
+    found = table_of(10 * X)["units_per_mv"]
+    assert found.tolist() == [10]
+
+
+def test_spikes_of_an_artefact_are_no_unit(X):
+    X[:, :, [100, 600]] += 20
+    assert (table_of(X)["units_per_mv"] == 1).all()
 
 
 def test_z_scored_ecgs_are_not_millivolts(X):
@@ -259,3 +283,15 @@ def test_every_swap_and_inversion_is_named_in_ptbxl(ecgdan_data):
         planted = X.copy()
         planted[:, lead] *= -1
         assert set(table_of(planted)["limb_leads"]) == {f"{LIMB[lead]} inverted"}
+
+
+@pytest.mark.realdata
+def test_real_recordings_are_in_millivolts_one_at_a_time(ecgdan_data):
+    pytest.importorskip("wfdb")
+    # Two are ventricular tachycardias with a spread of 0.9 and 1.2 mV.
+    for header in sorted(ecgdan_data.glob("cinc2021/*/*.hea")):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            record = read_ecg(header)
+        report = check_leads(record, on_error="ignore")
+        assert report.table["units_per_mv"].tolist() == [1], header.name

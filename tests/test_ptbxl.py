@@ -118,6 +118,14 @@ def test_leads_are_ordered_by_their_names(folder, signals):
     np.testing.assert_array_equal(X.signals[0], signals[0, :, :1000].astype(np.float32))
 
 
+def test_swapped_leads_are_told(folder, table, signals):
+    signals[:, [4, 5]] = signals[:, [5, 4]]
+    for name, signal in zip(table["filename_lr"], signals):
+        write_record(folder, name, signal[:, :1000], fs=100)
+    with pytest.warns(UserWarning, match="6 of 6 recordings: aVL and aVF swapped"):
+        load_ptbxl(folder)
+
+
 def test_table_comes_along_row_by_row(folder):
     ptbxl = load_ptbxl(folder)
     assert ptbxl.ecg_id.tolist() == [1, 2, 3, 4, 5, 6]

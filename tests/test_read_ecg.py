@@ -199,7 +199,7 @@ def test_aecg_rate_follows_the_unit_of_its_increment(tmp_path, counts):
 @pytest.mark.parametrize("order", [0, 1, 2])
 @pytest.mark.parametrize("packed", [False, True])
 def test_scp_undoes_differences_and_huffman_codes(tmp_path, counts, order, packed):
-    counts = counts * 20  # beyond what 8 bits hold
+    counts = counts * 10  # beyond what 8 bits hold
     content = scp_bytes(counts, order=order, packed=packed)
     records = read_ecg(write(tmp_path / "a.scp", content))
     np.testing.assert_array_equal(records.signals[0], in_mv(counts))

@@ -49,6 +49,15 @@ def test_participants_and_what_the_device_wrote_come_along(folder):
     assert ukb.errors.empty
 
 
+def test_swapped_leads_are_told(folder):
+    for seed, path in enumerate(sorted(folder.glob("*/*_20205_2_0.xml"))):
+        counts = ecg_counts(5000, seed=seed)
+        counts[[0, 2]] = counts[[2, 0]]
+        path.write_bytes(cardiosoft_xml(counts))
+    with pytest.warns(UserWarning, match="3 of 3 recordings: I and III swapped"):
+        load_ukb_ecg(folder)
+
+
 def test_visits_are_told_apart(folder):
     ukb = load_ukb_ecg(folder, instance=3)
     assert ukb.X.patient_ids.tolist() == [1000002]

@@ -11,7 +11,7 @@ from scipy.ndimage import uniform_filter1d
 from .._validation import in_parts
 from ._limb_leads import LIMB, disagreement
 
-# Units that ECGs come in, as their number in a mV, and the usual spread of a lead.
+# Units that ECGs come in, as their number in a mV, and the usual height of a lead.
 _UNITS = {
     1000.0: "microvolts, or counts of 1000 per mV",
     200.0: "ADC counts of some 200 per mV",
@@ -20,7 +20,7 @@ _UNITS = {
     0.001: "volts",
     1e6: "nanovolts",
 }
-_SPREAD = 0.15
+_HEIGHT = 1.1
 # Logarithm by which mV are likelier than the rest.
 _BENEFIT = 0.6
 _COLUMNS = ("disagreement", "limb_leads", "hint", "absent", "gaps", "flat", "clipped")
@@ -111,16 +111,16 @@ def check_leads(records, on_error="warn"):
         raise ValueError(
             f"on_error must be 'warn', 'raise' or 'ignore', got {on_error!r}."
         )
-    rows, spreads = [], []
+    rows, heights = [], []
     for part in in_parts(records.signals):
-        found, spread = _look(np.asarray(part, np.float32), records.leads)
+        found, height = _look(np.asarray(part, np.float32), records.leads)
         rows += found
-        spreads.append(spread)
+        heights.append(height)
     index = records.ids if records.ids is not None else np.arange(len(records))
     table = pd.DataFrame(rows, index=index, columns=list(_COLUMNS))
-    spread = np.concatenate([*spreads, np.zeros(0)])
-    table["units_per_mv"] = _units_per_mv(spread)
-    report = LeadReport(table, _problems(table, spread))
+    height = np.concatenate([*heights, np.zeros(0)])
+    table["units_per_mv"] = _units_per_mv(height)
+    report = LeadReport(table, _problems(table, height))
     if report.problems and on_error != "ignore":
         message = " ".join(report.problems)
         if on_error == "raise":
@@ -136,7 +136,7 @@ def checked(records):
 
 
 def _look(X, leads):
-    """Of each recording what the table says of it, and its spread (n_samples,)."""
+    """Of each recording what the table says of it, and its height (n_samples,)."""
     missing = np.isnan(X)
     absent = missing.all(axis=2)
     n_there = np.maximum((~missing).sum(axis=2, keepdims=True), 1)
@@ -152,7 +152,7 @@ def _look(X, leads):
         (*found, hint, *(_names(leads, mark[i]) for mark in marks))
         for i, (found, hint) in enumerate(zip(limb, hints))
     ]
-    return rows, _spreads(centred, there)
+    return rows, _heights(centred, there)
 
 
 def _limb_leads(centred, missing, there, leads):
@@ -193,12 +193,15 @@ def _clipped(X):
     return stays.sum(axis=2) >= 0.02 * X.shape[2]
 
 
-def _spreads(centred, there):
-    """Typical spread of the leads without their wander; NaN if they are z-scored."""
+def _heights(centred, there):
+    """Typical height of the leads without their wander; NaN if they are z-scored."""
     width = max(3, centred.shape[2] // 16)
     steady = centred - uniform_filter1d(centred, width, axis=2)
     scored = (np.abs(centred.std(axis=2) - 1) < 0.01) | ~there
-    typical = _median(steady.std(axis=2), there)
+    # A wide tachycardia is no higher than other ECGs, though its spread is many times
+    # theirs; single spikes are left out.
+    low, high = np.quantile(steady, [0.005, 0.995], axis=2)
+    typical = _median(high - low, there)
     return np.where(scored.all(axis=1) & (typical > 0), np.nan, typical)
 
 
@@ -214,31 +217,31 @@ def _names(leads, marked):
     return ", ".join(lead for lead, mark in zip(leads, marked) if mark)
 
 
-def _units_per_mv(spread):
-    """The unit that makes each spread that of an ECG; NaN stays, 0 tells nothing."""
+def _units_per_mv(height):
+    """The unit that makes each height that of an ECG; NaN stays, 0 tells nothing."""
     units = np.array(list(_UNITS))
     with np.errstate(divide="ignore"):
-        away = np.abs(np.log(spread[:, None] / units / _SPREAD))
+        away = np.abs(np.log(height[:, None] / units / _HEIGHT))
     away[:, units == 1] -= _BENEFIT
-    found = np.where(spread > 0, units[away.argmin(axis=1)], 1.0)
-    return np.where(np.isnan(spread), np.nan, found)
+    found = np.where(height > 0, units[away.argmin(axis=1)], 1.0)
+    return np.where(np.isnan(height), np.nan, found)
 
 
-def _problems(table, spread):
+def _problems(table, height):
     """Sentences on what more than half of the recordings share."""
     found = []
-    if np.isnan(spread).sum() > len(spread) / 2:
+    if np.isnan(height).sum() > len(height) / 2:
         found.append(
             "The leads are z-scored (standard deviation 1): voltages are lost. Read "
             "the original recordings."
         )
-    elif len(spread):
-        typical = np.nanmedian(spread)
+    elif len(height):
+        typical = np.nanmedian(height)
         unit = _units_per_mv(np.array([typical]))[0]
         if unit != 1:
             found.append(
                 f"The amplitudes are those of {_UNITS[unit]}, not of mV: the typical "
-                f"spread of a lead is {typical:.3g}, in mV about {_SPREAD:g}. "
+                f"height of a lead is {typical:.3g}, in mV about {_HEIGHT:g}. "
                 f"ECGRecords(X, scale={1 / unit:g}) reads them in mV."
             )
     for column, text in _REMEDIES.items():
