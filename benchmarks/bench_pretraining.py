@@ -4,12 +4,13 @@
 
 collapse    retrieval and spread after training on shuffled pairs, by alignment
 real        macro AUROC on PTB-XL by fold: zero-shot, probes, labels, measurements
+unseen      zero-shot for a superclass that pretraining never met
 transfer    real signals, simulated follow-up: C-index by draw of the outcomes
 efficiency  simulated cohorts of n = 100 to 800, by kind of pretraining
 cost        time of pretraining on 2,000 simulated ECGs of 12 x 1000
 
-`real` and `transfer` need a PTB-XL folder: --ptbxl FOLDER. Outcomes are simulated
-everywhere; signals and reports are simulated in `efficiency` and `cost`.
+All but `efficiency` and `cost` need a PTB-XL folder: --ptbxl FOLDER. Outcomes are
+simulated everywhere; signals and reports are in `efficiency` and `cost`.
 """
 
 import argparse
@@ -38,7 +39,7 @@ from ecgdan_sk.metrics import concordance_index, retrieval_recall
 from ecgdan_sk.records import ECGRecords
 
 CLASSES = ["NORM", "MI", "STTC", "CD", "HYP"]
-SMALL = {"batch_size": 32, "max_epochs": 25, "validation_fraction": None}
+SMALL = {"batch_size": 32, "max_epochs": 25, "patience": 25}
 
 
 def probe():
@@ -230,6 +231,24 @@ CODE_OF = ["NORM", "IMI", "NST_", "IRBBB", "LVH"]
 def _probed(features, labels, train, test):
     model = MultiOutputClassifier(probe()).fit(features[train], labels[train])
     return np.column_stack([p[:, 1] for p in model.predict_proba(features[test])])
+
+
+# --- unseen --------------------------------------------------------------------------
+
+
+def unseen(options):
+    """Print AUROC of zero-shot for a superclass that pretraining never met."""
+    data = _ptbxl(options)
+    folds = GroupKFold(5, shuffle=True, random_state=0)
+    for c, name in enumerate(CLASSES):
+        scores = []
+        for train, test in folds.split(data.X, groups=data.patients):
+            train = train[data.labels[train][:, c] == 0]
+            model = ECGReportPretrainer(random_state=0, **SMALL)
+            model.fit(data.X[train], [data.codes[i] for i in train])
+            shown = model.zero_shot(data.X[test], CLASSES)[:, c]
+            scores.append(roc_auc_score(data.labels[test][:, c], shown))
+        print(f"{name:5} left out: {interval(scores)} over folds", flush=True)
 
 
 # --- transfer ------------------------------------------------------------------------
@@ -439,7 +458,8 @@ def _labels(superclasses):
 
 
 if __name__ == "__main__":
-    parts = {f.__name__: f for f in (collapse, real, transfer, efficiency, cost)}
+    parts = (collapse, real, unseen, transfer, efficiency, cost)
+    parts = {part.__name__: part for part in parts}
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("part", choices=parts)
     parser.add_argument("--ptbxl", default="ptb-xl")
