@@ -2,7 +2,8 @@
 
 `OMP_WAIT_POLICY=PASSIVE python benchmarks/bench_network.py cost` (some 15 minutes):
 batches of 128 at T = 608, 1000 and 4992, the networks taking turns, medians with
-quartiles; the ratios are per round. Peak memory is that of a process of its own.
+quartiles; the ratios are per round. Peak memory is that of a process of its own,
+as Linux tells it.
 
 `... bench_network.py accuracy [--n-jobs 2]` (some hours): C-index on the simulated
 cohorts of the main job, both trained from scratch by the same engine, same folds.
@@ -11,10 +12,10 @@ cohorts of the main job, both trained from scratch by the same engine, same fold
 """
 
 import argparse
-import resource
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -159,7 +160,10 @@ def peak(name, n_times):
     optimizer = torch.optim.AdamW(net.parameters())
     for _ in range(3):
         train(net, batch, optimizer)
-    print(f"{resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6:.2f}")
+    # What getrusage tells counts the process that started this one.
+    status = Path("/proc/self/status").read_text("utf-8").splitlines()
+    kilobytes = next(line.split()[1] for line in status if line.startswith("VmHWM"))
+    print(f"{int(kilobytes) * 1024 / 1e9:.2f}")
 
 
 def fold_scores(risk, n_samples, max_epochs, train_rows, test_rows):
