@@ -20,6 +20,7 @@ from ecgdan_sk.losses import (
     sigmoid_loss,
 )
 from ecgdan_sk.metrics import retrieval_recall
+from ecgdan_sk.plotting import TrainingCurveDisplay
 from ecgdan_sk.records import LEADS, ECGRecords
 
 QUICK = {"max_epochs": 2, "batch_size": 32, "random_state": 0}
@@ -172,6 +173,8 @@ def test_without_validation_all_ecgs_train_to_the_last_epoch(cohort, monkeypatch
     assert seen == [(80, None)]
     assert len(model.history_) == 2
     assert "valid_loss" not in model.history_[-1]
+    with pytest.raises(ValueError, match="without validation ECGs"):
+        TrainingCurveDisplay.from_estimator(model)
 
 
 def test_latent_features_are_those_of_the_encoder(cohort, fitted):

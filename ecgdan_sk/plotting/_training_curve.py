@@ -64,6 +64,8 @@ class TrainingCurveDisplay:
         ------
         TypeError
             If the estimator has no networks.
+        ValueError
+            If it was fitted without validation ECGs.
         """
         estimator = estimator[-1] if hasattr(estimator, "steps") else estimator
         check_is_fitted(estimator)
@@ -76,6 +78,12 @@ class TrainingCurveDisplay:
         nets = estimator.nets_ if hasattr(estimator, "nets_") else [estimator.net_]
         histories = [_whole_epochs(net.history) for net in nets]
         train, valid = zip(*histories)
+        if any(train) and not any(valid):
+            raise ValueError(
+                f"{type(estimator).__name__} was fitted without validation ECGs, so "
+                "that there is no validation loss to draw. Fit it with a "
+                "validation_fraction between 0 and 1."
+            )
         return cls(train, valid).plot()
 
     def plot(self, axes=None):
@@ -122,5 +130,10 @@ class TrainingCurveDisplay:
 
 def _whole_epochs(history):
     """Training and validation losses of the epochs that ended."""
-    rows = [row for row in history if {"train_loss", "valid_loss"} <= row.keys()]
-    return tuple([row[f"{part}_loss"] for row in rows] for part in ("train", "valid"))
+    is_validated = any("valid_loss" in row for row in history)
+    wanted = {"train_loss", "valid_loss"} if is_validated else {"train_loss"}
+    rows = [row for row in history if wanted <= row.keys()]
+    return tuple(
+        [row[f"{part}_loss"] for row in rows if f"{part}_loss" in row]
+        for part in ("train", "valid")
+    )
