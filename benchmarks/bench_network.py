@@ -2,8 +2,8 @@
 
 `OMP_WAIT_POLICY=PASSIVE python benchmarks/bench_network.py cost` (some 15 minutes):
 batches of 128 at T = 608, 1000 and 4992, the networks taking turns, medians with
-quartiles; the ratios are per round. Peak memory is that of a process of its own,
-as Linux tells it.
+quartiles; the ratios are per round. Inference goes as in `predict`, for both. Peak
+memory is that of a process of its own, as Linux tells it.
 
 `... bench_network.py accuracy [--n-jobs 2]` (some hours): C-index on the simulated
 cohorts of the main job, both trained from scratch by the same engine, same folds.
@@ -24,6 +24,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from ecgdan_sk import DualAttentionSurvival
 from ecgdan_sk._paper_risk import PaperRiskNet
+from ecgdan_sk._training import in_pieces
 from ecgdan_sk.datasets import make_ecg_cohort
 from ecgdan_sk.losses import cox_loss, reconstruction_loss
 from ecgdan_sk.metrics import compare_models
@@ -53,7 +54,7 @@ def make_batch(n_samples, n_times):
 def infer(net, batch, optimizer):
     net.eval()
     with torch.no_grad():
-        net(batch[0])
+        in_pieces(net, batch[0])
 
 
 def train(net, batch, optimizer, decodes=False):
@@ -75,13 +76,17 @@ def train_with_decoder(net, batch, optimizer):
 
 
 def seconds(step, *arguments):
+    step(*arguments)
     wall, cpu = time.perf_counter(), time.process_time()
     step(*arguments)
     return time.perf_counter() - wall, time.process_time() - cpu
 
 
 def rounds_of(step, nets, batch, n_rounds):
-    """Seconds (n_rounds, n_nets, 2), wall and CPU, the networks taking turns."""
+    """Seconds (n_rounds, n_nets, 2), wall and CPU, the networks taking turns.
+
+    In each turn the second of two passes counts: whoever predicts keeps to one network.
+    """
     sides = [(net, batch, torch.optim.AdamW(net.parameters())) for net in nets]
     for side in sides:
         step(*side)

@@ -11,7 +11,7 @@ that the study works; its intervals say how little it proves. Scale full has the
 sizes and folds, ten draws and the default settings. Expected, not measured, on two
 cores: 6 hours for each draw of mi-like and 4 days of hyp-like without the published
 network, which takes 3 days for each draw of mi-like; so run it on a GPU, and its parts
-by --methods, --protocols and --draws into the same folder.
+by --methods, --protocols, --repeats and --draws into the same folder.
 """
 
 import argparse
@@ -65,6 +65,7 @@ def _parser():
     add("--out", required=True, metavar="FOLDER", help="of the results")
     add("--methods", nargs="+", choices=[*METHODS, STACKS], metavar="METHOD")
     add("--protocols", nargs="+", choices=["2-fold", "5-fold"])
+    add("--repeats", type=int, metavar="N", help="of the folds, if not all")
     add("--n-jobs", type=int, default=1, help="processes")
     add("--tune", action="store_true", help=f"also {', '.join(TUNED)}")
     add(
@@ -88,7 +89,12 @@ def _scale(options):
     """The scale, with what the command line changes of it."""
     changes = {"n_draws": options.draws, "n_samples": options.n_samples}
     given = {name: value for name, value in changes.items() if value is not None}
-    return dataclasses.replace(SCALES[options.scale], **given)
+    scale = SCALES[options.scale]
+    protocols = {
+        name: (n_splits, seeds[: options.repeats])
+        for name, (n_splits, seeds) in scale.protocols.items()
+    }
+    return dataclasses.replace(scale, protocols=protocols, **given)
 
 
 def _methods(options, scale, cohort):

@@ -25,24 +25,6 @@ def train_members(train, X, target, *, n_members, validation_fraction, batch_siz
     return nets, np.stack(unseen)
 
 
-def member_outputs(nets, X):
-    """Outputs (n_members, n_samples, n_outputs) of all networks.
-
-    Each batch is read once, however many networks there are.
-    """
-    outputs, first = None, 0
-    for batch in nets[0].get_iterator(ECGDataset(X)):
-        n_read = len(batch[0])
-        parts = [net.evaluation_step(batch).cpu().numpy() for net in nets]
-        parts = np.stack(parts).reshape(len(nets), n_read, -1)
-        if outputs is None:
-            # Small results kept one by one scatter over the room of large batches.
-            outputs = np.empty((len(nets), len(X), parts.shape[2]), parts.dtype)
-        outputs[:, first : first + n_read] = parts
-        first += n_read
-    return outputs
-
-
 def _interruption(nets, n_members):
     """What Ctrl-C left."""
     n_epochs = len(nets[-1].history) - 1

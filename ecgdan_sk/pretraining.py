@@ -16,7 +16,7 @@ from sklearn.utils.validation import check_is_fitted
 from ._ecg_input import ECGInput
 from ._encoder_weights import encoder_weights, save_encoder_weights
 from ._report_training import check_patients, train_report_net
-from ._training import ECGDataset, encode, seeded
+from ._training import encode, net_outputs, seeded
 from .metrics import mean_reciprocal_rank
 from .records import as_records
 from .reports import ReportEmbedder, SentenceEncoder
@@ -329,7 +329,7 @@ class ECGReportPretrainer(
         ndarray of shape (n_samples, latent_dim)
             What a linear model of a few events may start from.
         """
-        return encode(self.net_, ECGDataset(self._check_input(X)))
+        return encode([self.net_], self._check_input(X))[0]
 
     def predict(self, X):
         """The report, of those seen in `fit`, that fits each ECG best.
@@ -439,7 +439,7 @@ class ECGReportPretrainer(
 
     def _places(self, X):
         """ECGs in the shared space, (n_samples, shared_dim)."""
-        outputs = self.net_.predict(ECGDataset(self._check_input(X)))
+        outputs = net_outputs([self.net_], self._check_input(X))[0]
         return outputs[:, : self.shared_dim]
 
     def _text_places(self, embeddings):

@@ -18,10 +18,10 @@ from ._covariates import CovariateCox
 from ._curves import SurvivalCurves
 from ._ecg_input import ECGInput
 from ._likelihoods import DISCRETE, PROPORTIONAL, likelihood_of
-from ._members import member_outputs, train_members
+from ._members import train_members
 from ._outcomes import check_causes, check_known_causes, check_outcome
 from ._saved_models import load_model, save_model
-from ._training import ECGDataset, encode, seeded
+from ._training import encode, net_outputs, seeded
 from ._training_plan import TrainingPlan
 from ._validation import check_same_length
 from .metrics import CensoringKaplanMeier, concordance_index
@@ -471,8 +471,7 @@ class DualAttentionSurvival(
         ndarray of shape (n_samples, n_members * latent_dim)
             Features that the linear heads weigh.
         """
-        X = self._check_input(X)
-        return np.hstack([encode(net, ECGDataset(X)) for net in self.nets_])
+        return np.hstack(encode(self.nets_, self._check_input(X)))
 
     def save(self, path):
         """Write all that predictions need to one file, which holds no code.
@@ -573,7 +572,7 @@ class DualAttentionSurvival(
 
     def _outputs(self, X, records):
         """Outputs (n_members, n_samples, n_outputs), with those of the covariates."""
-        outputs = member_outputs(self.nets_, X)
+        outputs = net_outputs(self.nets_, X)
         if self.covariates_ is None:
             return outputs
         return outputs + self.covariates_.log_risks(records)

@@ -310,6 +310,13 @@ def test_the_command_runs_and_refuses_another_study_in_its_folder(tmp_path, caps
         command(*shared, "--draws", 1, "--n-samples", 121)
 
 
+def test_a_part_of_the_repeats_can_be_run(tmp_path):
+    part = ["--scale", "full", "--protocols", "2-fold", "--draws", 1]
+    shared = ["--data", "mi-like", "--out", tmp_path, "--n-samples", 400]
+    assert command(*shared, *part, "--methods", "age-sex", "--repeats", 1) == 0
+    assert len(list((tmp_path / "folds").iterdir())) == 2
+
+
 @pytest.mark.realdata
 def test_real_signals_get_a_simulated_follow_up(ecgdan_data, tmp_path):
     class Options:

@@ -9,6 +9,7 @@ from ecgdan_sk import DualAttentionSurvival
 from ecgdan_sk._encoder_weights import encoder_weights, save_encoder_weights
 from ecgdan_sk._paper_risk import PaperRiskNet, pad
 from ecgdan_sk._training import ECGNet, seeded
+from ecgdan_sk._training import _net as _net_module
 from ecgdan_sk._training._callbacks import one_cycle
 from ecgdan_sk.augmentation import Augmentation
 from ecgdan_sk.datasets import make_ecg_cohort
@@ -80,6 +81,20 @@ def test_gradient_in_pieces_is_that_of_the_whole(architecture, weight, monkeypat
         if gradient is not None:
             error = (others[name] - gradient).abs().max()
             assert error <= 1e-5 * largest, name
+
+
+@pytest.mark.parametrize("architecture", MODULES)
+def test_predictions_in_pieces_are_those_of_the_whole(architecture, monkeypatch):
+    net, batch, sizes = _net(architecture), _batch(), []
+    steps = (net.evaluation_step, net.encoding_step)
+    wholes = [step(batch) for step in steps]
+    monkeypatch.setattr(_net_module, "_PIECE", 6 * 100)
+    net.module_.encoder.register_forward_hook(
+        lambda part, inputs, output: sizes.append(len(output))
+    )
+    for step, whole in zip(steps, wholes):
+        torch.testing.assert_close(step(batch), whole, rtol=1e-4, atol=1e-5)
+    assert sizes == [6, 6, 6, 2] * 2
 
 
 def test_pieces_remember_the_statistics_of_one_pass_only():

@@ -57,7 +57,8 @@ def paper(job, **changes):
     return DualAttentionSurvival.paper(
         job.n_train,
         pretrained=job.encoder,
-        **{**job.scale.paper, **changes, "random_state": job.seed},
+        random_state=job.seed,
+        **changes,
     )
 
 

@@ -45,7 +45,8 @@ class Scale:
     """Sizes of a study; what is left empty is the default of the estimators.
 
     `protocols` maps a name to the number of folds and the seeds of the repeats;
-    `shares` are parts of the training set for the data-efficiency curve.
+    `shares` are parts of the training set for the data-efficiency curve. The published
+    network has its published recipe at every scale.
     """
 
     methods: tuple
@@ -57,7 +58,6 @@ class Scale:
     event_rate: float | None = None
     n_pretraining: int = 10_000
     network: dict = field(default_factory=dict)
-    paper: dict = field(default_factory=dict)
     pretraining: dict = field(default_factory=dict)
     n_kernels: int = 10_000
     n_trials: int = 50
@@ -76,7 +76,6 @@ SCALES = {
         event_rate=0.1,
         n_pretraining=800,
         network={"n_members": 1, "max_epochs": 15, "batch_size": 32},
-        paper={"max_epochs": 8, "patience": 8, "batch_size": 32},
         pretraining={"max_epochs": 12, "batch_size": 64},
         n_kernels=1000,
         n_trials=6,

@@ -1,4 +1,4 @@
-"""Training a net from its start to its best weights, and reading it out."""
+"""Training a net from its start to its best weights, and reading nets out."""
 
 from copy import deepcopy
 
@@ -6,7 +6,6 @@ import numpy as np
 import torch
 from skorch.helper import predefined_split
 from skorch.history import History
-from skorch.utils import to_device
 
 from ._batches import ECGDataset, EventBatchSampler, as_is, event_loader
 from ._callbacks import KeepBest, OneCycle, ProgressBar, Unfreeze
@@ -122,15 +121,27 @@ def load_weights(module, weights) -> None:
     module.load_state_dict(state)
 
 
-def encode(net: ECGNet, dataset: ECGDataset) -> np.ndarray:
-    """Latent features (n_samples, latent_dim) of a fitted net."""
-    net.module_.eval()
-    with torch.no_grad(), net.numbers():
-        batches = [
-            net.module_.encoder(to_device(x, net.device)).float().cpu()
-            for x, _ in net.get_iterator(dataset)
-        ]
-    return torch.cat(batches).numpy()
+def net_outputs(nets, X, step=ECGNet.evaluation_step) -> np.ndarray:
+    """Outputs (n_nets, n_samples, n_outputs) of some nets, in a step of theirs.
+
+    Each batch is read once, however many nets there are.
+    """
+    whole, first = None, 0
+    for batch in nets[0].get_iterator(ECGDataset(X)):
+        n_read = len(batch[0])
+        parts = [step(net, batch).cpu().numpy() for net in nets]
+        parts = np.stack(parts).reshape(len(nets), n_read, -1)
+        if whole is None:
+            # Small results kept one by one scatter over the room of large batches.
+            whole = np.empty((len(nets), len(X), parts.shape[2]), parts.dtype)
+        whole[:, first : first + n_read] = parts
+        first += n_read
+    return whole
+
+
+def encode(nets, X) -> np.ndarray:
+    """Latent features (n_nets, n_samples, latent_dim) of some nets."""
+    return net_outputs(nets, X, ECGNet.encoding_step)
 
 
 def chosen_device(device: str) -> str:
