@@ -105,7 +105,7 @@ def _split(patients, validation_fraction):
     return next(splitter.split(patients, groups=patients))
 
 
-def check_patients(patient_ids, n_samples):
+def check_patients(patient_ids, n_samples, validation_fraction):
     """Number of the patient of each ECG, counted from 0; without ids one each."""
     if patient_ids is None:
         patient_ids = np.arange(n_samples)
@@ -116,10 +116,12 @@ def check_patients(patient_ids, n_samples):
             f"{patient_ids.shape}."
         )
     known, patients = np.unique(patient_ids, return_inverse=True)
-    if len(known) < 4:
+    n_needed = 2 if validation_fraction is None else 4
+    if len(known) < n_needed:
         raise ValueError(
-            f"{len(known)} patients (n_samples={n_samples}) cannot be shared between "
-            "training and validation, which need two each. Give more ECGs."
+            f"Expected {n_needed} patients or more, two for training and, unless "
+            "validation_fraction is None, two for validation; got "
+            f"{len(known)} (n_samples={n_samples}). Give more ECGs."
         )
     return patients
 

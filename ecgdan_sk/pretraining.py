@@ -304,7 +304,7 @@ class ECGReportPretrainer(
         records = as_records(X)
         X = self._learn_input(records)
         ids = records.patient_ids if patient_ids is None else patient_ids
-        patients = check_patients(ids, len(X))
+        patients = check_patients(ids, len(X), self.validation_fraction)
         self.embedder_ = ReportEmbedder(
             self.text_encoder, zero_likelihood=self.zero_likelihood
         )

@@ -177,6 +177,14 @@ def test_without_validation_all_ecgs_train_to_the_last_epoch(cohort, monkeypatch
         TrainingCurveDisplay.from_estimator(model)
 
 
+@pytest.mark.parametrize(("validation_fraction", "needed"), [(0.2, 4), (None, 2)])
+def test_too_few_patients_are_told(cohort, validation_fraction, needed):
+    model = ECGReportPretrainer(validation_fraction=validation_fraction, **QUICK)
+    ids = np.arange(80) % (needed - 1)
+    with pytest.raises(ValueError, match=f"Expected {needed} patients or more"):
+        model.fit(cohort.X, cohort.scp_codes, patient_ids=ids)
+
+
 def test_latent_features_are_those_of_the_encoder(cohort, fitted):
     latent = fitted.transform(cohort.X)
     assert latent.shape == (80, 64)

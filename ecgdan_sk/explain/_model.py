@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .._training import ECGDataset
+from .._training import net_outputs
 from ..network import present_leads
 from ..survival import DualAttentionSurvival
 
@@ -36,9 +36,7 @@ def log_risk(estimator, X):
     some = ~np.isnan(X[:, :, 0]).all(axis=1)
     risk = np.zeros(len(X))
     if some.any():
-        data = ECGDataset(X if some.all() else X[some])
-        outputs = np.stack([net.predict(data) for net in estimator.nets_])
-        outputs = outputs.reshape(*outputs.shape[:2], -1)
+        outputs = net_outputs(estimator.nets_, X if some.all() else X[some])
         risk[some] = estimator.likelihood_.log_risk(outputs)
     return risk
 
