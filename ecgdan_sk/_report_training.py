@@ -32,13 +32,13 @@ def train_report_net(estimator, X, encoded, first, patients):
         augmentation=Augmentation(crop, estimator.lead_masking, estimator.span_masking),
         reconstruction_weight=estimator.reconstruction_weight,
         validate_reconstruction=not by_text,
+        batch_size=estimator.batch_size or _batch_size(len(training)),
         checkpoint=estimator.checkpoint_file,
         **{
             name: getattr(estimator, name)
             for name in (
                 "max_epochs",
                 "patience",
-                "batch_size",
                 "micro_batch_size",
                 "lr",
                 "weight_decay",
@@ -103,6 +103,11 @@ def _split(patients, validation_fraction):
     seed = int(torch.randint(2**31 - 1, ()))
     splitter = GroupShuffleSplit(1, test_size=validation_fraction, random_state=seed)
     return next(splitter.split(patients, groups=patients))
+
+
+def _batch_size(n_train):
+    """Of few ECGs, large batches would make too few steps."""
+    return min(max(n_train // 5, 16), 128)
 
 
 def check_patients(patient_ids, n_samples, validation_fraction):

@@ -75,8 +75,8 @@ class ECGReportPretrainer(
         Share of the ECGs, or of the patients, that decides when to stop. Unless the
         reconstruction is the only objective, it has no part in that. With None all ECGs
         train, for `max_epochs`, and the last weights are kept.
-    batch_size : int, default=128
-        ECGs per step.
+    batch_size : int or None, default=None
+        ECGs per step. None means a fifth of the training ECGs, but 16 to 128.
     micro_batch_size : int or None, default=None
         ECGs that are in memory at once in a step; the loss still sees the whole batch.
     lr : float, default=0.003
@@ -123,8 +123,7 @@ class ECGReportPretrainer(
 
     References
     ----------
-    Chen et al. (2025), "Large language model-informed ECG dual attention network for
-    heart failure risk prediction", IEEE Transactions on Big Data.
+    Chen et al. (2025), IEEE Transactions on Big Data 11(3), 948-960.
 
     Examples
     --------
@@ -152,7 +151,7 @@ class ECGReportPretrainer(
         "max_epochs": [Interval(Integral, 1, None, closed="left")],
         "patience": [Interval(Integral, 1, None, closed="left")],
         "validation_fraction": [None, Interval(Real, 0, 1, closed="neither")],
-        "batch_size": [Interval(Integral, 2, None, closed="left")],
+        "batch_size": [Interval(Integral, 2, None, closed="left"), None],
         "micro_batch_size": [Interval(Integral, 2, None, closed="left"), None],
         "lr": [Interval(Real, 0, None, closed="neither")],
         "weight_decay": [Interval(Real, 0, None, closed="left")],
@@ -188,7 +187,7 @@ class ECGReportPretrainer(
         max_epochs=60,
         patience=15,
         validation_fraction=0.15,
-        batch_size=128,
+        batch_size=None,
         micro_batch_size=None,
         lr=3e-3,
         weight_decay=1e-2,
@@ -268,6 +267,7 @@ class ECGReportPretrainer(
             "reconstruction_weight": 1.0,
             "max_epochs": 300,
             "patience": 300,
+            "batch_size": 128,
             "lr": 1e-3,
             "lead_masking": "paper",
         }

@@ -177,6 +177,14 @@ def test_without_validation_all_ecgs_train_to_the_last_epoch(cohort, monkeypatch
         TrainingCurveDisplay.from_estimator(model)
 
 
+def test_few_ecgs_make_small_batches(cohort):
+    """60 training ECGs make four batches of 15, as less than 16 are not asked for."""
+    model = ECGReportPretrainer(
+        max_epochs=1, validation_fraction=0.25, random_state=0
+    ).fit(cohort.X, cohort.scp_codes)
+    assert [len(epoch["batches"]) for epoch in model.net_.history] == [4]
+
+
 @pytest.mark.parametrize(("validation_fraction", "needed"), [(0.2, 4), (None, 2)])
 def test_too_few_patients_are_told(cohort, validation_fraction, needed):
     model = ECGReportPretrainer(validation_fraction=validation_fraction, **QUICK)

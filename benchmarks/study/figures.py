@@ -91,6 +91,8 @@ def top_risk(frame, title):
         cut = 1 - y["event"].mean()
         KaplanMeierDisplay.from_predictions(y, rank, quantiles=(cut,), ax=ax)
         ax.set_title(f"{method}: {_hazard_ratio(y, rank, cut)}", fontsize=8)
+    lowest = min(ax.get_ylim()[0] for ax in axes[0])
+    plt.setp(axes, ylim=(lowest, 1))
     fig.suptitle(title, fontsize=9)
     fig.tight_layout(rect=(0, 0, 1, 0.96))
     return fig
