@@ -8,8 +8,8 @@ finished fold is kept, so that a killed run goes on when it is called again.
 Scale small is what a nightly run can afford: ten draws of 300 patients with 30 events,
 ECGs of 5 s, 2 folds, one network of 15 epochs, without the published network. It shows
 that the study works; its intervals say how little it proves. Scale full has the paper's
-sizes and folds, ten draws and the default settings. Expected, not measured, on two
-cores: 6 hours for each draw of mi-like and 4 days of hyp-like without the published
+sizes and folds, ten draws and the default settings. Expected on two cores, from single
+fits: 3 hours for each draw of mi-like and 2 days of hyp-like without the published
 network, which takes 3 days for each draw of mi-like; so run it on a GPU, and its parts
 by --methods, --protocols, --repeats and --draws into the same folder.
 """
