@@ -1,6 +1,6 @@
 """The compact network beside the published one: what each costs, and how good it is.
 
-`OMP_WAIT_POLICY=PASSIVE python benchmarks/bench_network.py cost` (some 15 minutes):
+`OMP_WAIT_POLICY=PASSIVE python benchmarks/bench_network.py cost` (some 30 minutes):
 batches of 128 at T = 608, 1000 and 4992, the networks taking turns, medians with
 quartiles; the ratios are per round. Inference goes as in `predict`, for both. Peak
 memory is that of a process of its own, as Linux tells it.
