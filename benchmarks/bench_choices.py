@@ -15,13 +15,14 @@ import torch
 from joblib import Parallel, delayed
 from torch import nn
 
-from ecgdan_sk import DualAttentionSurvival, _training_plan
+from ecgdan_sk import DualAttentionSurvival
 from ecgdan_sk.datasets import make_ecg_cohort
 from ecgdan_sk.metrics import compare_models
 from ecgdan_sk.model_selection import EventKFold
 from ecgdan_sk.network import Encoder, ResidualBlock, RiskNet, Trunk
 from ecgdan_sk.preprocessing import LeadScaler, MedianBeat
 from ecgdan_sk.records import ECGRecords
+from ecgdan_sk.survival import _fitting
 
 RATE = 100
 
@@ -211,7 +212,7 @@ def trial(name, seed, half, n_samples):
     rows, test = list(EventKFold(2, random_state=seed).split(cohort.X, cohort.y))[half]
     model = DualAttentionSurvival(n_members=1, random_state=seed, **parameters)
     start = time.process_time()
-    with patch.object(_training_plan, "RiskNet", variant(change)):
+    with patch.object(_fitting, "RiskNet", variant(change)):
         model.fit(X[rows], cohort.y[rows])
     seconds = time.process_time() - start
     return model.score(X[test], cohort.y[test]), seconds

@@ -24,9 +24,9 @@ import numpy as np
 from sksurv.util import Surv
 
 from ecgdan_sk import DualAttentionSurvival
-from ecgdan_sk._lazy_signals import LazySignals
 from ecgdan_sk.datasets import make_ecg_cohort
 from ecgdan_sk.records import LEADS, ECGRecords
+from ecgdan_sk.records._lazy import LazySignals
 
 N_TEMPLATES = 200
 SHAPE = (12, 1000)

@@ -19,16 +19,16 @@ import torch
 
 from ecgdan_sk import DualAttentionSurvival
 from ecgdan_sk.datasets import make_ecg_cohort, simulate_follow_up
-from ecgdan_sk.datasets._simulation_beats import draw_beats
-from ecgdan_sk.datasets._simulation_noise import draw_noise
-from ecgdan_sk.datasets._simulation_patients import draw_patients
-from ecgdan_sk.datasets._simulation_signals import (
+from ecgdan_sk.datasets._simulation._beats import draw_beats
+from ecgdan_sk.datasets._simulation._noise import draw_noise
+from ecgdan_sk.datasets._simulation._patients import draw_patients
+from ecgdan_sk.datasets._simulation._signals import (
     DOWER,
     _courses,
     draw_signals,
     twelve_leads,
 )
-from ecgdan_sk.datasets._simulation_waves import WAVES, Waves, draw_waves
+from ecgdan_sk.datasets._simulation._waves import WAVES, Waves, draw_waves
 from ecgdan_sk.explain import (
     SEGMENTS,
     attention_maps,

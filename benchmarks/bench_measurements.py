@@ -25,8 +25,8 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sksurv.util import Surv
 
-from ecgdan_sk._beats import BEFORE, find_beats
-from ecgdan_sk._delineation import delineate
+from ecgdan_sk._beats._delineation import delineate
+from ecgdan_sk._beats._detection import BEFORE, find_beats
 from ecgdan_sk.baselines import PenalisedCox
 from ecgdan_sk.datasets import load_ptbxl, make_ecg_cohort
 from ecgdan_sk.measurements import ECGMeasurements

@@ -23,7 +23,7 @@ from joblib import Parallel, delayed
 from torch.utils.flop_counter import FlopCounterMode
 
 from ecgdan_sk import DualAttentionSurvival
-from ecgdan_sk._paper_risk import PaperRiskNet
+from ecgdan_sk._architectures._paper import PaperRiskNet
 from ecgdan_sk._training import in_pieces
 from ecgdan_sk.datasets import make_ecg_cohort
 from ecgdan_sk.losses import cox_loss, reconstruction_loss

@@ -5,8 +5,6 @@ from dataclasses import dataclass
 import numpy as np
 from sklearn.utils.validation import check_array
 
-from ._validation import check_survival
-
 
 @dataclass(frozen=True)
 class Outcome:
@@ -142,3 +140,53 @@ def _check_shape(values, n_samples, what, name):
             f"Expected one {what} for each of the {n_samples} samples, got {name} of "
             f"shape {values.shape}."
         )
+
+
+def check_survival(y):
+    """Split a structured target into its event indicator and its times in float64."""
+    y = np.asarray(y)
+    if y.dtype.names is None or len(y.dtype.names) != 2:
+        raise ValueError(
+            "Expected y as a structured array with the fields (event, time), got dtype "
+            f"{y.dtype}. Build one with sksurv.util.Surv.from_arrays(event, time)."
+        )
+    if y.ndim != 1:
+        raise ValueError(f"Expected y of shape (n_samples,), got {y.shape}.")
+    event, time = (y[name] for name in y.dtype.names)
+    if not np.isin(event, [False, True]).all():
+        raise ValueError(
+            "The first field of y must be the event indicator, True or False, got the "
+            f"values {np.unique(event)[:5].tolist()}. Is it the time? Use "
+            "sksurv.util.Surv.from_arrays(event, time). Of competing causes, make the "
+            "one of interest True and the others False."
+        )
+    _check_times(np.asarray(time))
+    if not event.any():
+        raise ValueError(
+            f"All {len(event)} samples are censored; at least one event is needed."
+        )
+    return event.astype(bool), time.astype(np.float64)
+
+
+def check_same_length(X, y):
+    """Raise unless every ECG has its outcome."""
+    if len(X) != len(y):
+        raise ValueError(
+            f"X holds {len(X)} ECGs, but y holds {len(y)} outcomes; give one outcome "
+            "for each ECG, in the same order."
+        )
+
+
+def _check_times(time):
+    """Raise unless all times are finite and positive."""
+    for problem, wrong in [
+        ("not finite", ~np.isfinite(time)),
+        ("negative", time < 0),
+        ("zero", time == 0),
+    ]:
+        if wrong.any():
+            raise ValueError(
+                f"Times must be positive numbers, but {wrong.sum()} of {len(time)} are "
+                f"{problem}; the first is sample {np.argmax(wrong)}. Leave out samples "
+                "whose follow-up had ended by the time of the ECG."
+            )

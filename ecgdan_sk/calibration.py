@@ -11,10 +11,9 @@ from sklearn.base import BaseEstimator, MetaEstimatorMixin, clone
 from sklearn.utils import _safe_indexing, get_tags
 from sklearn.utils.validation import check_is_fitted
 
-from ._baseline import BaselineHazards
-from ._curves import SurvivalCurves
-from ._outcomes import Outcome
-from ._validation import check_survival
+from ._hazards._baseline import BaselineHazards
+from ._hazards._curves import SurvivalCurves
+from ._outcomes import Outcome, check_survival
 from .losses import cox_loss
 from .metrics import CensoringKaplanMeier, concordance_index
 from .model_selection import EventKFold

@@ -13,7 +13,7 @@ then read from patients that it never met. Signals and outcomes are simulated.
 # ----------------------
 #
 # One half is searched on, by cross-validation; the other is left alone to the end. The
-# whole of `benchmarks/study.py --tune` does this in every fold of its own.
+# whole of `benchmarks/study --tune` does this in every fold of its own.
 
 import argparse
 import tempfile

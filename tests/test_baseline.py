@@ -5,8 +5,8 @@ import pytest
 from lifelines import AalenJohansenFitter, KaplanMeierFitter, NelsonAalenFitter
 from sksurv.linear_model.coxph import BreslowEstimator
 
-from ecgdan_sk._baseline import BaselineHazards, BreslowBaseline
-from ecgdan_sk._curves import _incidence, step_functions
+from ecgdan_sk._hazards._baseline import BaselineHazards, BreslowBaseline
+from ecgdan_sk._hazards._curves import _incidence, step_functions
 from ecgdan_sk._outcomes import Outcome
 
 

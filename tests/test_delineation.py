@@ -3,14 +3,14 @@
 import numpy as np
 import pytest
 
-from ecgdan_sk._beats import AFTER, BEFORE, RATE, find_beats
-from ecgdan_sk._delineation import (
+from ecgdan_sk._beats._delineation import (
     delineate,
     p_is_real,
     p_reliability,
     pacing_spikes,
     without_spike,
 )
+from ecgdan_sk._beats._detection import AFTER, BEFORE, RATE, find_beats
 from ecgdan_sk.datasets import make_ecg_cohort
 
 LEAD_GAIN = np.array([0.6, 1, 0.4, -0.8, 0.3, 0.7, -0.5, -0.9, 0.4, 1.1, 1.2, 0.9])

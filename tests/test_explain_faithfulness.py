@@ -19,9 +19,9 @@ from ecgdan_sk.explain import (
     lead_occlusion,
     segment_occlusion,
 )
-from ecgdan_sk.explain._faithfulness import rank_correlation
+from ecgdan_sk.explain._faithfulness._tests import rank_correlation
+from ecgdan_sk.explain._faithfulness._units import keep_ends, units_of
 from ecgdan_sk.explain._model import single_networks, with_shuffled_weights
-from ecgdan_sk.explain._units import keep_ends, units_of
 from ecgdan_sk.records import LEADS
 
 

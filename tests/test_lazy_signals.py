@@ -14,10 +14,8 @@ from sklearn.preprocessing import FunctionTransformer
 from sksurv.util import Surv
 from torch.utils.data import DataLoader
 
-from ecgdan_sk import DualAttentionSurvival, _lazy_signals
-from ecgdan_sk._lazy_signals import LazySignals, SignalView
+from ecgdan_sk import DualAttentionSurvival
 from ecgdan_sk._training import ECGDataset
-from ecgdan_sk._validation import check_ecg, check_training_ecg
 from ecgdan_sk.measurements import ECGMeasurements
 from ecgdan_sk.preprocessing import (
     BandPass,
@@ -27,7 +25,9 @@ from ecgdan_sk.preprocessing import (
     SignalQuality,
     Window,
 )
-from ecgdan_sk.records import LEADS, ECGRecords
+from ecgdan_sk.records import LEADS, ECGRecords, _lazy
+from ecgdan_sk.records._lazy import LazySignals, SignalView
+from ecgdan_sk.records._signal_checks import check_ecg, check_training_ecg
 
 N_SAMPLES = 40
 
@@ -35,7 +35,7 @@ N_SAMPLES = 40
 @pytest.fixture(autouse=True)
 def small_parts(monkeypatch):
     """Seven recordings of 12 x 300 in each part, so that there are several."""
-    monkeypatch.setattr(_lazy_signals, "_PART", 7 * 12 * 300)
+    monkeypatch.setattr(_lazy, "_PART", 7 * 12 * 300)
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from ecgdan_sk._lazy_signals import LazySignals, SignalView
 from ecgdan_sk.datasets import (
     check_leads,
     complete_leads,
@@ -19,6 +18,7 @@ from ecgdan_sk.datasets import (
 )
 from ecgdan_sk.datasets._check_leads import checked
 from ecgdan_sk.records import LEADS, ECGRecords
+from ecgdan_sk.records._lazy import LazySignals, SignalView
 
 LIMB = LEADS[:6]
 EIGHT = ("I", "II", *LEADS[6:])

@@ -3,7 +3,7 @@
 import pandas as pd
 import pytest
 
-from ecgdan_sk.datasets._phenotypes import is_code_of, phenotype_codes
+from ecgdan_sk.datasets._cohorts._phenotypes import is_code_of, phenotype_codes
 
 
 def test_every_code_is_listed_once_with_its_source():

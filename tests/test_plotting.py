@@ -12,7 +12,6 @@ from sksurv.util import Surv
 plt = pytest.importorskip("matplotlib.pyplot")
 
 from ecgdan_sk import DualAttentionSurvival  # noqa: E402
-from ecgdan_sk._lazy_signals import LazySignals  # noqa: E402
 from ecgdan_sk.datasets import load_ptbxl, make_ecg_cohort  # noqa: E402
 from ecgdan_sk.explain import attention_maps, compare_groups  # noqa: E402
 from ecgdan_sk.metrics import cumulative_dynamic_auc, net_benefit  # noqa: E402
@@ -31,6 +30,7 @@ from ecgdan_sk.plotting import (  # noqa: E402
     TrainingCurveDisplay,
 )
 from ecgdan_sk.records import LEADS, ECGRecords  # noqa: E402
+from ecgdan_sk.records._lazy import LazySignals  # noqa: E402
 
 MM = 25.4  # per inch
 

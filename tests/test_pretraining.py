@@ -9,8 +9,7 @@ from sklearn.pipeline import make_pipeline
 from skorch.callbacks import Callback
 from sksurv.linear_model import CoxPHSurvivalAnalysis
 
-from ecgdan_sk import DualAttentionSurvival, ECGReportPretrainer, _report_training
-from ecgdan_sk._report_network import ReportLoss
+from ecgdan_sk import DualAttentionSurvival, ECGReportPretrainer
 from ecgdan_sk._training import seeded
 from ecgdan_sk.datasets import make_ecg_cohort
 from ecgdan_sk.losses import (
@@ -21,6 +20,8 @@ from ecgdan_sk.losses import (
 )
 from ecgdan_sk.metrics import retrieval_recall
 from ecgdan_sk.plotting import TrainingCurveDisplay
+from ecgdan_sk.pretraining import _fitting
+from ecgdan_sk.pretraining._network import ReportLoss
 from ecgdan_sk.records import LEADS, ECGRecords
 
 QUICK = {"max_epochs": 2, "batch_size": 32, "random_state": 0}
@@ -166,8 +167,8 @@ def test_without_validation_all_ecgs_train_to_the_last_epoch(cohort, monkeypatch
         seen.append((len(training), validation))
         return real(module, criterion, training, validation, **settings)
 
-    real = _report_training.train_net
-    monkeypatch.setattr(_report_training, "train_net", train_net)
+    real = _fitting.train_net
+    monkeypatch.setattr(_fitting, "train_net", train_net)
     model = ECGReportPretrainer(validation_fraction=None, patience=1, **QUICK)
     model.fit(cohort.X, cohort.scp_codes)
     assert seen == [(80, None)]
@@ -273,11 +274,11 @@ def test_a_killed_pretraining_goes_on(cohort, tmp_path):
 
 
 def test_patients_stay_on_one_side_of_the_split(cohort, monkeypatch):
-    from ecgdan_sk import _report_training
+    from ecgdan_sk.pretraining import _fitting
 
     patients = np.repeat(np.arange(20), 4)
     with seeded(0):
-        training, validation = _report_training._split(patients, 0.25)
+        training, validation = _fitting._split(patients, 0.25)
     assert not set(patients[training]) & set(patients[validation])
     assert len(validation) == 20
 

@@ -12,9 +12,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from ecgdan_sk import _lazy_signals
-from ecgdan_sk._lazy_signals import LazySignals, SignalView
-from ecgdan_sk.records import ECGRecords
+from ecgdan_sk.records import ECGRecords, _lazy
+from ecgdan_sk.records._lazy import LazySignals, SignalView
 
 pytest.importorskip("pyarrow")
 
@@ -96,7 +95,7 @@ def test_int16_is_off_by_half_a_microvolt_at_most(tmp_path_factory, X):
 
 
 def test_lazy_records_are_written_in_parts(tmp_path, monkeypatch):
-    monkeypatch.setattr(_lazy_signals, "_PART", 3 * 12 * 50)
+    monkeypatch.setattr(_lazy, "_PART", 3 * 12 * 50)
     n_read = []
 
     def read(key):

@@ -21,10 +21,10 @@ from ecgdan_sk.explain import (
     report,
     segment_occlusion,
 )
-from ecgdan_sk.explain._clock import Clock, nice_ticks
-from ecgdan_sk.explain._page._ecg import ecg_svg
-from ecgdan_sk.explain._page._evidence import _verdict
-from ecgdan_sk.explain._reference_ranges import REFERENCES, against_references
+from ecgdan_sk.explain._report._clock import Clock, nice_ticks
+from ecgdan_sk.explain._report._page._ecg import ecg_svg
+from ecgdan_sk.explain._report._page._evidence import _verdict
+from ecgdan_sk.explain._report._reference_ranges import REFERENCES, against_references
 from ecgdan_sk.measurements import ECGMeasurements
 from ecgdan_sk.metrics import concordance_index
 from ecgdan_sk.records import LEADS, ECGRecords

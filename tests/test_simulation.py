@@ -13,10 +13,10 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sksurv.linear_model import CoxPHSurvivalAnalysis
 
-from ecgdan_sk._validation import check_ecg, check_training_ecg
 from ecgdan_sk.datasets import make_ecg_cohort
 from ecgdan_sk.metrics import concordance_index
 from ecgdan_sk.records import LEADS
+from ecgdan_sk.records._signal_checks import check_ecg, check_training_ecg
 
 I, II, III, AVR, AVL, AVF, V1, V2, V3, V4, V5, V6 = range(12)
 
@@ -194,9 +194,9 @@ def test_morphology_is_independent_of_all_that_is_measured():
 
 def test_shapes_leave_amplitudes_exactly_in_place(clean):
     """The lowest and highest points of QRS do not depend on how R falls."""
-    from ecgdan_sk.datasets._simulation_parameters import true_parameters
-    from ecgdan_sk.datasets._simulation_patients import draw_patients
-    from ecgdan_sk.datasets._simulation_waves import draw_waves
+    from ecgdan_sk.datasets._simulation._parameters import true_parameters
+    from ecgdan_sk.datasets._simulation._patients import draw_patients
+    from ecgdan_sk.datasets._simulation._waves import draw_waves
 
     tables = []
     for shape in (-2.0, 2.0):

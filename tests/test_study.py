@@ -19,9 +19,10 @@ from study.methods import METHODS, Job  # noqa: E402
 from study.readers import kind_of, stored_cohort  # noqa: E402
 from study.scales import SCALES  # noqa: E402
 
-from ecgdan_sk import DualAttentionSurvival, _training_plan  # noqa: E402
+from ecgdan_sk import DualAttentionSurvival  # noqa: E402
 from ecgdan_sk.metrics import compare_models, concordance_index  # noqa: E402
 from ecgdan_sk.network import RiskNet  # noqa: E402
+from ecgdan_sk.survival import _fitting  # noqa: E402
 
 SCALE = dataclasses.replace(
     SCALES["small"],
@@ -219,7 +220,7 @@ def test_the_residual_network_is_as_large_and_has_the_same_recipe():
         METHODS[name].build(job).fit(draw.X, draw.y) for name in ("compact", "residual")
     )
     assert 0.8 < run.n_parameters(model) / run.n_parameters(compact) < 1.25
-    assert _training_plan.RiskNet is RiskNet
+    assert _fitting.RiskNet is RiskNet
     assert isinstance(model.network_, networks.ResidualRiskNet)
     assert np.isfinite(model.predict(draw.X)).all()
 
@@ -298,7 +299,7 @@ def test_an_unknown_folder_is_named(tmp_path):
 
 
 def command(*arguments):
-    main = runpy.run_path(str(BENCHMARKS / "study.py"), run_name="command")["main"]
+    main = runpy.run_module("study.__main__", run_name="command")["main"]
     return main([str(argument) for argument in arguments])
 
 

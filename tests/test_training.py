@@ -6,8 +6,8 @@ import torch
 from sklearn.base import clone
 
 from ecgdan_sk import DualAttentionSurvival
-from ecgdan_sk._encoder_weights import encoder_weights, save_encoder_weights
-from ecgdan_sk._paper_risk import PaperRiskNet, pad
+from ecgdan_sk._architectures._paper import PaperRiskNet, pad
+from ecgdan_sk._architectures._weights import encoder_weights, save_encoder_weights
 from ecgdan_sk._training import ECGNet, seeded
 from ecgdan_sk._training import _net as _net_module
 from ecgdan_sk._training._callbacks import one_cycle

@@ -4,14 +4,13 @@ import numpy as np
 import pytest
 from sksurv.util import Surv
 
-from ecgdan_sk._validation import (
+from ecgdan_sk._outcomes import check_same_length, check_survival
+from ecgdan_sk.records import LEADS
+from ecgdan_sk.records._signal_checks import (
     check_ecg,
-    check_same_length,
     check_same_rate,
-    check_survival,
     check_training_ecg,
 )
-from ecgdan_sk.records import LEADS
 
 
 @pytest.fixture

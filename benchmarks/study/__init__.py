@@ -1,1 +1,1 @@
-"""The parts of `benchmarks/study.py`: cohorts, methods, folds, tables and figures."""
+"""The parts of `benchmarks/study`: cohorts, methods, folds, tables and figures."""

@@ -9,9 +9,10 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from torch import Tensor, nn
 
-from ecgdan_sk import DualAttentionSurvival, ECGReportPretrainer, _training_plan
+from ecgdan_sk import DualAttentionSurvival, ECGReportPretrainer
 from ecgdan_sk.baselines import PenalisedCox
 from ecgdan_sk.network import RiskNet
+from ecgdan_sk.survival import _fitting
 
 from .cohorts import replaced
 
@@ -84,7 +85,7 @@ class ResidualSurvival(DualAttentionSurvival):
         """Train the networks."""
         # The estimator chooses among its own two networks; for the time of a fit the
         # study lends it a third.
-        with mock.patch.object(_training_plan, "RiskNet", ResidualRiskNet):
+        with mock.patch.object(_fitting, "RiskNet", ResidualRiskNet):
             return super().fit(X, y)
 
 

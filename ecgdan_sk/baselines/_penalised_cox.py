@@ -9,7 +9,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from sksurv.base import SurvivalAnalysisMixin
 from sksurv.linear_model import CoxnetSurvivalAnalysis
 
-from .._validation import check_survival
+from .._outcomes import check_survival
 from ..model_selection import EventKFold
 
 _RIDGE = 1e-6  # the solver asks for some absolute penalty

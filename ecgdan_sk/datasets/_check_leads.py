@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from scipy.ndimage import uniform_filter1d
 
-from .._validation import in_parts
+from ..records._signal_checks import in_parts
 from ._limb_leads import LIMB, disagreement
 
 # Units that ECGs come in, as their number in a mV, and the usual height of a lead.

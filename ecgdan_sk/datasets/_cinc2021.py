@@ -8,13 +8,13 @@ import numpy as np
 import pandas as pd
 from sklearn.utils import Bunch
 
-from .._lazy_signals import LazySignals
 from ..records import LEADS, ECGRecords
+from ..records._lazy import LazySignals
 from ._check_leads import checked
-from ._cohort_flow import CohortFlow
-from ._cohort_tables import check_distinct
-from ._recording import number, sex_code
-from ._wfdb_records import check_present, read_ecg, read_header
+from ._cohorts._flow import CohortFlow
+from ._cohorts._tables import check_distinct
+from ._cohorts._wfdb_records import check_present, read_ecg, read_header
+from ._formats._recording import number, sex_code
 
 _SOURCE = "https://physionet.org/content/challenge-2021/"
 # Folders g1, g2, ... within a source hold 1000 recordings each.

@@ -7,14 +7,12 @@ import numpy as np
 import pandas as pd
 from sklearn.utils import Bunch
 
-from .._lazy_signals import LazySignals
-from .._validation import check_amplitude
 from ..records import LEADS, ECGRecords
+from ..records._lazy import LazySignals
+from ..records._signal_checks import check_amplitude
 from ._check_leads import checked
-from ._cohort_flow import CohortFlow
-from ._cohort_outcomes import as_outcome
-from ._cohort_tables import check_distinct, check_matched, first_ten, read_table
-from ._hdf5_tracings import (
+from ._cohorts._flow import CohortFlow
+from ._cohorts._hdf5_tracings import (
     SAMPLING_RATE,
     check_plain,
     is_recorded,
@@ -22,6 +20,8 @@ from ._hdf5_tracings import (
     opened,
     read_tracing,
 )
+from ._cohorts._outcomes import as_outcome
+from ._cohorts._tables import check_distinct, check_matched, first_ten, read_table
 
 DAYS_PER_YEAR = 365.25
 _SOURCE = "https://zenodo.org/records/4916206"

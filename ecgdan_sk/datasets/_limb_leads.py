@@ -5,8 +5,8 @@ from itertools import combinations, permutations
 
 import numpy as np
 
-from .._lazy_signals import derived
 from ..records import LEADS
+from ..records._lazy import derived
 
 LIMB = LEADS[:6]
 

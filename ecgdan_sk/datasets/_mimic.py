@@ -7,14 +7,14 @@ import numpy as np
 import pandas as pd
 from sklearn.utils import Bunch
 
-from .._lazy_signals import LazySignals
 from ..records import LEADS, ECGRecords
+from ..records._lazy import LazySignals
 from ._check_leads import checked
-from ._cohort_flow import CohortFlow
-from ._cohort_outcomes import as_outcome, first_of
-from ._cohort_tables import as_dates, check_distinct, check_matched, read_table
-from ._mimic_outcomes import hospital_history
-from ._wfdb_records import check_present, inside, read_ecg
+from ._cohorts._flow import CohortFlow
+from ._cohorts._mimic_outcomes import hospital_history
+from ._cohorts._outcomes import as_outcome, first_of
+from ._cohorts._tables import as_dates, check_distinct, check_matched, read_table
+from ._cohorts._wfdb_records import check_present, inside, read_ecg
 
 _SOURCE = "https://physionet.org/content/mimic-iv-ecg/"
 _SAMPLING_RATE, _N_TIMES = 500, 5000

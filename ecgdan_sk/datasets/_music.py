@@ -7,14 +7,14 @@ import numpy as np
 import pandas as pd
 from sklearn.utils import Bunch
 
-from .._lazy_signals import LazySignals
 from ..records import ECGRecords
+from ..records._lazy import LazySignals
 from ._check_leads import checked
-from ._cohort_flow import CohortFlow
-from ._cohort_outcomes import as_outcome
-from ._cohort_tables import check_distinct
-from ._recording import lead_name
-from ._wfdb_records import check_present, read_ecg, read_header, signal_names
+from ._cohorts._flow import CohortFlow
+from ._cohorts._outcomes import as_outcome
+from ._cohorts._tables import check_distinct
+from ._cohorts._wfdb_records import check_present, read_ecg, read_header, signal_names
+from ._formats._recording import lead_name
 
 _SOURCE = "https://physionet.org/content/music-sudden-cardiac-death/"
 _DAYS = "Follow-up period from enrollment (days)"

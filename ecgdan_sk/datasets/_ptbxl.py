@@ -9,12 +9,12 @@ import numpy as np
 import pandas as pd
 from sklearn.utils import Bunch
 
-from .._lazy_signals import LazySignals
-from .._report_cleaning import mend_letters
 from ..records import LEADS, ECGRecords
+from ..records._lazy import LazySignals
+from ..reports._cleaning import mend_letters
 from ._check_leads import checked
+from ._cohorts._wfdb_records import check_present, inside
 from ._ptbxl_plus import read_ptbxl_plus
-from ._wfdb_records import check_present, inside
 
 SUPERCLASSES = ("NORM", "MI", "STTC", "CD", "HYP")
 

@@ -6,11 +6,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from .._lazy_signals import LazySignals
 from ..records import LEADS, ECGRecords
-from ._cohort_tables import check_distinct
-from ._recording import lead_name
-from ._wfdb_records import read_header, signal_names
+from ..records._lazy import LazySignals
+from ._cohorts._tables import check_distinct
+from ._cohorts._wfdb_records import read_header, signal_names
+from ._formats._recording import lead_name
 
 # Digits in the names of the recordings of median beats.
 _PROGRAMS = {"12sl": 5, "unig": 6}

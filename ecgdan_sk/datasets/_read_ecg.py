@@ -6,18 +6,18 @@ import numpy as np
 import pandas as pd
 
 from ..records import ECGRecords
-from ._aecg import aecg
-from ._cardiosoft import cardiosoft
 from ._check_leads import checked
-from ._dicom import dicom
-from ._edf import edf
-from ._muse import muse
-from ._recording import MEASUREMENTS, ECGFileError, reading
-from ._scp import is_scp, scp
-from ._sierra import sierra
-from ._tables import agreed, csv, npy, npz
-from ._wfdb import header_of, is_header, wfdb_record
-from ._xml import parse_xml
+from ._formats._aecg import aecg
+from ._formats._cardiosoft import cardiosoft
+from ._formats._csv_and_numpy import agreed, csv, npy, npz
+from ._formats._dicom import dicom
+from ._formats._edf import edf
+from ._formats._muse import muse
+from ._formats._recording import MEASUREMENTS, ECGFileError, reading
+from ._formats._scp import is_scp, scp
+from ._formats._sierra import sierra
+from ._formats._wfdb import header_of, is_header, wfdb_record
+from ._formats._xml import parse_xml
 
 _XML = {
     "RestingECG": ("GE MUSE XML", lambda root, data: muse(root)),

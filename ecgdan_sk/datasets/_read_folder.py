@@ -12,12 +12,12 @@ import pandas as pd
 from sklearn.utils import Bunch
 from tqdm import tqdm
 
-from .._lazy_signals import LazySignals
 from ..records import ECGRecords
+from ..records._lazy import LazySignals
 from ._check_leads import checked
+from ._formats._recording import ECGFileError, Recording
+from ._formats._wfdb import header_of
 from ._read_ecg import check_kind, chosen_waveform, covariates_of, read_recording, stem
-from ._recording import ECGFileError, Recording
-from ._wfdb import header_of
 
 
 def read_ecg_folder(

@@ -4,11 +4,11 @@ import numpy as np
 import pandas as pd
 from sklearn.utils import Bunch
 
-from ._cohort_flow import CohortFlow
-from ._cohort_outcomes import as_outcome, first_of
-from ._cohort_tables import first_ten
-from ._phenotypes import phenotype_codes
-from ._ukb_table import DEATH, LOST, VISIT, UKBTable
+from ._cohorts._flow import CohortFlow
+from ._cohorts._outcomes import as_outcome, first_of
+from ._cohorts._phenotypes import phenotype_codes
+from ._cohorts._tables import first_ten
+from ._cohorts._ukb_table import DEATH, LOST, VISIT, UKBTable
 
 
 def ukb_cohort(

@@ -9,12 +9,12 @@ import numpy as np
 import pandas as pd
 from sklearn.utils import Bunch
 
-from .._lazy_signals import LazySignals
 from ..records import LEADS, ECGRecords
-from ._cardiosoft import read_cardiosoft
+from ..records._lazy import LazySignals
 from ._check_leads import checked
-from ._cohort_flow import CohortFlow
-from ._recording import MEASUREMENTS, ECGFileError
+from ._cohorts._flow import CohortFlow
+from ._formats._cardiosoft import read_cardiosoft
+from ._formats._recording import MEASUREMENTS, ECGFileError
 
 _NAME = re.compile(r"(\d+)_20205_(\d+)_(\d+)\.xml")
 

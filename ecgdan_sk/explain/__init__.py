@@ -1,7 +1,7 @@
 """What a fitted network looked at, what moved its risks, and whether that is true."""
 
 from ._attention import AttentionMaps, attention_maps
-from ._faithfulness import faithfulness
+from ._faithfulness._tests import faithfulness
 from ._gradients import IntegratedGradients, integrated_gradients
 from ._groups import GroupComparison, compare_groups
 from ._lead_occlusion import (
@@ -11,14 +11,9 @@ from ._lead_occlusion import (
     lead_group_shapley,
     lead_occlusion,
 )
-from ._report import report
-from ._risk_report import RiskReport
-from ._segments import (
-    SEGMENTS,
-    SegmentOcclusion,
-    segment_occlusion,
-    sum_over_segments,
-)
+from ._report._make import report
+from ._report._risk_report import RiskReport
+from ._segments import SEGMENTS, SegmentOcclusion, segment_occlusion, sum_over_segments
 
 __all__ = [
     "LEAD_GROUPS",

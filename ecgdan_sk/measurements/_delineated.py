@@ -4,8 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .._beats import BEFORE, find_beats
-from .._delineation import (
+from .._beats._delineation import (
     Fiducials,
     delineate,
     p_is_real,
@@ -14,6 +13,7 @@ from .._delineation import (
     without_p,
     without_spike,
 )
+from .._beats._detection import BEFORE, find_beats
 
 _MOST_MISSING = 0.2  # part of a lead that may be interpolated
 _FLAT = 0.01  # peak to peak, of that of the typical lead

@@ -1,6 +1,5 @@
 """Scores of survival predictions: `metric(y_true, y_pred)`, as `make_scorer` wants."""
 
-from .._censoring import CensoringKaplanMeier, WithCensoring
 from ._at_times import (
     brier_score,
     cumulative_dynamic_auc,
@@ -8,6 +7,7 @@ from ._at_times import (
     integrated_brier_score,
 )
 from ._calibration import calibration
+from ._censoring import CensoringKaplanMeier, WithCensoring
 from ._concordance import concordance_index, concordance_index_ipcw
 from ._decision import high_risk_group, net_benefit
 from ._retrieval import (

@@ -9,8 +9,8 @@ import numpy as np
 from sklearn.utils.validation import check_array
 from sksurv.nonparametric import kaplan_meier_estimator
 
-from .._censoring import as_censoring
-from .._validation import check_survival
+from .._outcomes import check_survival
+from ._censoring import as_censoring
 from ._checks import check_probability, check_times
 
 

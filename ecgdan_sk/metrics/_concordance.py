@@ -8,8 +8,8 @@ replicates, which share the sorting.
 
 import numpy as np
 
-from .._censoring import as_censoring
-from .._validation import check_survival
+from .._outcomes import check_survival
+from ._censoring import as_censoring
 from ._checks import check_risk, check_strata, check_weight
 
 

@@ -8,7 +8,7 @@ from scipy.stats import norm
 from sksurv.compare import compare_survival
 from sksurv.util import Surv
 
-from .._validation import check_survival
+from .._outcomes import check_survival
 from ._checks import check_cause, check_probability, check_risk, check_times
 from ._incidence import pseudo_values
 

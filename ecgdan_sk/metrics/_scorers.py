@@ -3,7 +3,7 @@
 import numpy as np
 from sklearn.metrics import make_scorer
 
-from .._validation import check_survival
+from .._outcomes import check_survival
 from ._at_times import brier_score, cumulative_dynamic_auc, integrated_brier_score
 from ._concordance import concordance_index, concordance_index_ipcw
 

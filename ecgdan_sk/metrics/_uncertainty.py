@@ -6,7 +6,7 @@ import numpy as np
 from scipy.stats import norm, t
 from sklearn.utils import check_consistent_length, check_random_state
 
-from .._validation import check_survival
+from .._outcomes import check_survival
 from ._checks import check_risk, check_weight
 from ._concordance import ComparablePairs, concordance_index
 

@@ -5,7 +5,7 @@ from functools import partial
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
-from .._validation import check_survival
+from .._outcomes import check_survival
 from ..metrics import bootstrap_ci, cumulative_dynamic_auc
 from ._axes import COLORS, GREY, new_axes, tidy, time_scale
 

@@ -6,7 +6,7 @@ from sksurv.compare import compare_survival
 from sksurv.nonparametric import kaplan_meier_estimator
 from sksurv.util import Surv
 
-from .._validation import check_survival
+from .._outcomes import check_survival
 from ..metrics._checks import check_risk
 from ..model_selection import out_of_fold
 from ._axes import GREY, new_axes, sequential, tidy, time_scale, within_unit

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from .._beats import RATE
+from .._beats._detection import RATE
 from ..measurements._delineated import delineated
 from ..measurements._parameters import parameters
 from ..records import LEADS

@@ -8,9 +8,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .._validation import check_amplitude
-from ..preprocessing._transformer import known_rate
 from ..records import LEADS, as_records
+from ..records._signal_checks import check_amplitude, known_rate
 from ._axes import GREY, pyplot
 
 MM_PER_MV = 10.0

@@ -7,7 +7,8 @@ import numpy as np
 from scipy import signal
 from sklearn.utils._param_validation import Interval, StrOptions
 
-from ._transformer import RATE_LIMITS, ECGTransformer
+from ..records._signal_checks import RATE_LIMITS
+from ._transformer import ECGTransformer
 
 _CHUNK = 256  # recordings that a filter holds in double precision at a time
 

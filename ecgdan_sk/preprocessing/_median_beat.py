@@ -6,8 +6,9 @@ from numbers import Integral
 import numpy as np
 from sklearn.utils._param_validation import Interval, StrOptions
 
-from .._beats import AFTER, BEFORE, RATE, find_beats
-from ._transformer import RATE_LIMITS, ECGTransformer
+from .._beats._detection import AFTER, BEFORE, RATE, find_beats
+from ..records._signal_checks import RATE_LIMITS
+from ._transformer import ECGTransformer
 from ._windows import Window
 
 

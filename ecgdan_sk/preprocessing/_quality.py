@@ -6,9 +6,9 @@ import numpy as np
 from scipy import fft
 from sklearn.utils._param_validation import Interval
 
-from .._validation import check_ecg, in_parts
 from ..records import as_records
-from ._transformer import RATE_LIMITS, ECGTransformer
+from ..records._signal_checks import RATE_LIMITS, check_ecg, in_parts
+from ._transformer import ECGTransformer
 
 _ISSUES = np.array(["flat", "clipped", "noisy", "electrode off"], dtype=object)
 _STILL = 0.004  # mV, peak to peak over 0.2 s, below which a lead is flat

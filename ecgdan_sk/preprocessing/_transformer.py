@@ -1,17 +1,13 @@
 """What the transformers from ECGs to ECGs share."""
 
 from copy import copy
-from numbers import Real
 
 import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin
-from sklearn.utils._param_validation import Interval
 
-from .._lazy_signals import SignalView, derived
-from .._validation import check_ecg
 from ..records import ECGRecords, as_records
-
-RATE_LIMITS = [Interval(Real, 0, None, closed="neither"), None]
+from ..records._lazy import SignalView, derived
+from ..records._signal_checks import check_ecg, known_rate
 
 
 class ECGTransformer(TransformerMixin, BaseEstimator):
@@ -94,18 +90,3 @@ class _Applied:
         """The transformed ECGs; the sampling rate they have is remembered."""
         X, self.rate_out = self.transformer._apply(check_ecg(X), self.rate)
         return X
-
-
-def known_rate(given, recorded, owner):
-    """The sampling rate in Hz, given or that of the recordings, if they agree."""
-    if given is None and recorded is None:
-        raise ValueError(
-            "The sampling rate is unknown: an array does not carry it. Give "
-            f"{owner}(sampling_rate=...) in Hz, or pass ECGRecords."
-        )
-    if None not in (given, recorded) and given != recorded:
-        raise ValueError(
-            f"{owner} was given sampling_rate={given:g} Hz, but the recordings have "
-            f"{recorded:g} Hz. Leave it None to take that of the recordings."
-        )
-    return float(recorded if given is None else given)

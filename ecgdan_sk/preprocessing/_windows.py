@@ -7,7 +7,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
-from .._validation import check_ecg
+from ..records._signal_checks import check_ecg
 from ._transformer import ECGTransformer
 
 

@@ -1,6 +1,6 @@
 """From reports or SCP statements to one embedding per ECG."""
 
-from .._report_cleaning import clean_report
+from ._cleaning import clean_report
 from ._embedder import ReportEmbedder
 from ._encoded import EncodedReports
 from ._sentence import SentenceEncoder

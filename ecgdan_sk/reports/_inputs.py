@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
-from .._report_cleaning import clean_report
+from ._cleaning import clean_report
 
 EXPECTED = {
     "text": "free text (list of str)",

@@ -1,0 +1,144 @@
+"""The paper's questions, asked fairly: one study of any cohort, with its tables.
+
+Run `OMP_NUM_THREADS=1 python benchmarks/study --data mi-like --scale small --out
+FOLDER`. Does the dual attention help, does report pretraining help, does the network
+beat the Cox models, how many events does it need? Every method meets the same folds; a
+finished fold is kept, so that a killed run goes on when it is called again.
+
+Scale small is what a nightly run can afford: ten draws of 300 patients with 30 events,
+ECGs of 5 s, 2 folds, one network of 15 epochs, without the published network. It shows
+that the study works; its intervals say how little it proves. Scale full has the paper's
+sizes and folds, ten draws and the default settings. Expected on two cores, from single
+fits: 3 hours for each draw of mi-like and 2 days of hyp-like without the published
+network, which takes 3 days for each draw of mi-like; so run it on a GPU, and its parts
+by --methods, --protocols, --repeats and --draws into the same folder.
+"""
+
+import argparse
+import dataclasses
+import json
+import sys
+import warnings
+from importlib.util import find_spec
+from pathlib import Path
+
+import matplotlib
+
+if __package__ == "":  # run by the folder's name, which puts its inside on the path
+    sys.path[0] = str(Path(__file__).parents[1])
+
+from study.cohorts import replaced, simulated_cohort
+from study.folds import all_tasks
+from study.methods import METHODS
+from study.readers import stored_cohort
+from study.report import write_report
+from study.run import Study
+from study.scales import SCALES, STACKS, TUNED
+
+_SIMULATED = ("mi-like", "hyp-like")
+
+
+def main(arguments=None):
+    """Run what is missing of a study and write its report; 1 if a fold failed."""
+    options = _parser().parse_args(arguments)
+    matplotlib.use("Agg")
+    scale = _scale(options)
+    out = Path(options.out)
+    settings = _settings(options, scale)
+    _check_same_study(out / "settings.json", settings)
+    if options.data in _SIMULATED:
+        cohort = simulated_cohort(options.data, scale)
+    else:
+        cohort = stored_cohort(options.data, out, options, scale)
+    text = json.dumps(settings, indent=1)
+    replaced(out / "settings.json", lambda file: file.write_text(text, "utf-8"))
+    methods, left_out = _methods(options, scale, cohort)
+    tasks = all_tasks(cohort, scale, methods, options.protocols or scale.protocols)
+    errors = Study(cohort, scale, out, options.storage).run(tasks, options.n_jobs)
+    for error in errors:
+        print(error, file=sys.stderr)
+    print(*left_out, write_report(out, cohort, options.scale, left_out), sep="\n")
+    return int(bool(errors))
+
+
+def _parser():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    add = parser.add_argument
+    add("--data", required=True, metavar="NAME_OR_PATH", help=_DATA_HELP)
+    add("--scale", choices=SCALES, default="small")
+    add("--out", required=True, metavar="FOLDER", help="of the results")
+    add("--methods", nargs="+", choices=[*METHODS, STACKS], metavar="METHOD")
+    add("--protocols", nargs="+", choices=["2-fold", "5-fold"])
+    add("--repeats", type=int, metavar="N", help="of the folds, if not all")
+    add("--n-jobs", type=int, default=1, help="processes")
+    add("--tune", action="store_true", help=f"also {', '.join(TUNED)}")
+    add(
+        "--storage", metavar="URL", help="of the searches: database URL or journal file"
+    )
+    add("--draws", type=int, metavar="N", help="of the simulated outcomes")
+    add("--n-samples", type=int, metavar="N", help="patients, if not all")
+    add("--outcomes", metavar="PATH", help="MIMIC-IV's hosp, or a UK Biobank table")
+    add("--cohort", default="hypertension", help="of UK Biobank; see ukb_cohort")
+    add("--pretrain-on", metavar="PATH", help="PTB-XL, for cohorts without reports")
+    return parser
+
+
+_DATA_HELP = (
+    "mi-like or hyp-like (simulated), or a folder of PTB-XL (simulated follow-up), "
+    "CODE-15, SaMi-Trop, MIMIC-IV-ECG or UK Biobank"
+)
+
+
+def _scale(options):
+    """The scale, with what the command line changes of it."""
+    changes = {"n_draws": options.draws, "n_samples": options.n_samples}
+    given = {name: value for name, value in changes.items() if value is not None}
+    scale = SCALES[options.scale]
+    protocols = {
+        name: (n_splits, seeds[: options.repeats])
+        for name, (n_splits, seeds) in scale.protocols.items()
+    }
+    return dataclasses.replace(scale, protocols=protocols, **given)
+
+
+def _methods(options, scale, cohort):
+    """Names of the methods that can be run here, and why others cannot."""
+    wanted = [*(options.methods or scale.methods), *(TUNED if options.tune else ())]
+    methods, left_out = [], []
+    for name in dict.fromkeys(wanted):
+        if name == "random-convolutions" and find_spec("aeon") is None:
+            left_out.append(f"Left out: {name}, as aeon is not installed.")
+        elif name in METHODS and METHODS[name].objective and not cohort.pretrains:
+            left_out.append(f"Left out: {name}, as it needs --pretrain-on here.")
+        else:
+            methods.append(name)
+    return methods, left_out
+
+
+def _settings(options, scale):
+    """What must not change within a folder; a study may be widened."""
+    own = ("data", "outcomes", "cohort", "pretrain_on")
+    settings = {name: getattr(options, name) for name in own}
+    settings |= dataclasses.asdict(scale)
+    for free in ("methods", "n_draws", "shares", "protocols"):
+        settings.pop(free)
+    return json.loads(json.dumps(settings))
+
+
+def _check_same_study(file, settings):
+    """Refuse to mix results of other settings."""
+    if not file.exists():
+        return
+    before = json.loads(file.read_text("utf-8"))
+    changed = [name for name, value in settings.items() if before.get(name) != value]
+    if changed:
+        raise SystemExit(
+            f"{file.parent} holds a study with other settings: "
+            + "; ".join(f"{k} was {before.get(k)}, is {settings[k]}" for k in changed)
+            + ". Use the same settings to go on with it, or another --out."
+        )
+
+
+if __name__ == "__main__":
+    warnings.filterwarnings("ignore", module="sksurv")
+    sys.exit(main())

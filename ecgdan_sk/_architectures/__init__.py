@@ -1,0 +1,1 @@
+"""Networks that an estimator can hold, and their weights between estimators."""

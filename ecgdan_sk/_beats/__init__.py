@@ -1,0 +1,1 @@
+"""Beats, the median beat, and onsets and offsets of its waves."""

@@ -1,0 +1,108 @@
+"""Cox's model: an output is the log risk of a cause, the baseline is left open."""
+
+import numpy as np
+
+from ..losses import cause_specific_loss, cox_loss
+from ._baseline import BaselineHazards
+
+
+class ProportionalHazards:
+    """Cox's partial likelihood, and Breslow's baselines.
+
+    The partial likelihood leaves the origin of the log risks open, and networks differ
+    in their spread, so that each network's are standardised before they are averaged;
+    not so beside covariates, whose log risks set the scale.
+
+    Parameters
+    ----------
+    outcome : Outcome
+        Of the training set.
+    ties : {"efron", "breslow"}
+        How tied events are treated.
+    is_offset : bool, default=False
+        Whether the target ends with log risks by covariates, one for each cause, which
+        are added to the outputs.
+
+    Attributes
+    ----------
+    means_, scales_ : ndarray of shape (n_members, 1, n_causes)
+        Mean and standard deviation of each network's log risks over the training set.
+    baseline_ : BaselineHazards
+        The baselines.
+    times_ : ndarray of shape (n_times,)
+        Where the cumulative hazards step.
+    """
+
+    def __init__(self, outcome, ties, is_offset=False):
+        self.n_causes = self.n_outputs = outcome.n_causes
+        self.ties = ties
+        self.is_offset = is_offset
+        self.columns = tuple(
+            name
+            for name in ("sample_weight", "strata", "entry")
+            if getattr(outcome, name.removeprefix("sample_")) is not None
+        )
+
+    @property
+    def loss(self):
+        """Parameters of `SurvivalLoss`."""
+        return {
+            "function": cox_loss if self.n_outputs == 1 else cause_specific_loss,
+            "columns": self.columns,
+            "n_offsets": self.n_causes if self.is_offset else 0,
+            "ties": self.ties,
+        }
+
+    def target(self, outcome):
+        """Columns event, time, and those that were given, in float32."""
+        # Ranks are exact in float32, times are not: close times would become ties.
+        ends = (
+            [outcome.time] if outcome.entry is None else [outcome.time, outcome.entry]
+        )
+        _, ranks = np.unique(np.concatenate(ends), return_inverse=True)
+        rank, *entry = np.split(ranks, len(ends))
+        columns = [outcome.causes, rank]
+        if outcome.weight is not None:
+            columns.append(outcome.weight / outcome.weight.mean())
+        if outcome.strata is not None:
+            columns.append(np.unique(outcome.strata, return_inverse=True)[1])
+        return np.column_stack(columns + entry).astype(np.float32)
+
+    def fit(self, outputs, outcome, unseen=None):
+        """Estimate the baselines from the log risks.
+
+        `unseen`, of shape (n_members, n_samples), tells which samples a network was not
+        trained on; if given, only its log risks of those are used.
+        """
+        outputs = outputs.astype(np.float64)
+        self.means_ = outputs.mean(1, keepdims=True)
+        spread = outputs.std(1, keepdims=True)
+        spread = np.ones_like(spread) if self.is_offset else spread
+        self.scales_ = np.maximum(spread, np.finfo(np.float32).tiny)
+        log_risks = self._log_risks(outputs, unseen)
+        used = slice(None) if unseen is None else unseen.any(0)
+        self.baseline_ = BaselineHazards().fit(log_risks[used], outcome[used])
+        self.times_ = self.baseline_.times_
+        return self
+
+    def log_risk(self, outputs):
+        """Log risks (n_samples,) of the first cause."""
+        return self._log_risks(outputs)[:, 0]
+
+    def cumulative_hazards(self, outputs, times, strata=None):
+        """Hazards (n_samples, n_causes, n_times) accumulated up to each time."""
+        log_risks = self._log_risks(outputs)
+        return self.baseline_.cumulative_hazards(log_risks, times, strata)
+
+    def _log_risks(self, outputs, members=None):
+        """Mean (n_samples, n_causes) of the standardised ones, on their typical scale.
+
+        `members` (n_members, n_samples) chooses those that count for each sample.
+        """
+        standardised = (outputs.astype(np.float64) - self.means_) / self.scales_
+        if members is None:
+            mean = standardised.mean(0)
+        else:
+            counted = standardised * members[:, :, None]
+            mean = counted.sum(0) / np.maximum(members.sum(0), 1)[:, None]
+        return mean * self.scales_.mean(0)

@@ -1,0 +1,1 @@
+"""What the loaders of cohorts share: tables, outcomes, flow, records."""

@@ -1,0 +1,1 @@
+"""ECGs and their outcomes, simulated from waves, beats, noise and patients."""

@@ -1,0 +1,206 @@
+"""The network that is aligned with reports, and what it is aligned by.
+
+Shapes: B batch, L leads, T time steps, Z latent features, P dimensions of the shared
+space, K texts, D dimensions of a text's embedding.
+"""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from .._architectures._paper import PaddedPaperEncoder, pad
+from ..losses import cosine_loss, infonce_loss, sigmoid_loss
+from ..network import Decoder, Encoder
+from ..paper_network import PaperDecoder
+
+# Columns of the target before those of the statements.
+N_COLUMNS = 3
+
+
+class ReportNet(nn.Module):
+    """Encoder with two heads: ECGs (B, L, T) to (B, P + n_statements).
+
+    The first P outputs are the place in the space that is shared with reports, of
+    length one; the others are logits of statements.
+
+    Parameters
+    ----------
+    encoder : nn.Module
+        A compact or a published one, with `parts` or without.
+    latent_dim : int
+        Latent features, Z.
+    shared_dim : int
+        Dimensions of the shared space, P.
+    n_statements : int
+        Statements to be classified; 0 leaves that head out.
+    decoder : nn.Module or None
+        For the reconstruction.
+    is_deep : bool
+        Whether a hidden layer stands before the shared space, as published.
+    """
+
+    def __init__(
+        self, encoder, latent_dim, shared_dim, n_statements, decoder, is_deep
+    ) -> None:
+        super().__init__()
+        self.encoder = encoder
+        self.to_shared = projector(latent_dim, shared_dim, is_deep)
+        self.to_statements = (
+            nn.Linear(latent_dim, n_statements) if n_statements else None
+        )
+        self.decoder = decoder
+
+    def forward(self, x: Tensor, present: Tensor | None = None) -> Tensor:
+        """(B, L, T) to (B, P + n_statements)."""
+        return self._outputs(self.encoder(x, present))
+
+    def with_reconstruction(self, x: Tensor, present: Tensor) -> tuple[Tensor, Tensor]:
+        """Outputs, and ECGs (B, L, T) in the unit of the encoder's `scaled`."""
+        if isinstance(self.decoder, Decoder):
+            latent, tokens, features = self.encoder.parts(x, present)
+            restored = self.decoder(features, tokens, present, x.shape[-1])
+        else:
+            latent = self.encoder(x, present)
+            restored = pad(self.decoder(latent), x.shape[-1])
+        return self._outputs(latent), restored
+
+    def _outputs(self, latent: Tensor) -> Tensor:
+        shared = F.normalize(self.to_shared(latent), dim=1)
+        if self.to_statements is None:
+            return shared
+        return torch.cat([shared, self.to_statements(latent)], dim=1)
+
+
+def report_net(
+    *,
+    architecture: str,
+    shared_dim: int,
+    n_statements: int,
+    decoder: bool,
+    is_deep: bool,
+    n_leads: int,
+    n_times: int,
+    scale: float,
+    n_channels: int,
+    latent_dim: int,
+    **branches: bool,
+) -> ReportNet:
+    """The network of either architecture."""
+    if architecture == "paper":
+        encoder = PaddedPaperEncoder(n_times, batchwise_dropout=False, **branches)
+        back = PaperDecoder(encoder.network.n_times) if decoder else None
+        return ReportNet(encoder, 512, shared_dim, n_statements, back, is_deep)
+    encoder = Encoder(n_leads, n_channels, latent_dim, scale=scale, **branches)
+    back = Decoder(n_leads, n_channels) if decoder else None
+    return ReportNet(encoder, latent_dim, shared_dim, n_statements, back, is_deep)
+
+
+class ReportLoss(nn.Module):
+    """Alignment with reports and classification of statements, weighted.
+
+    Parameters
+    ----------
+    texts : Tensor of shape (n_texts, n_dims)
+        Embeddings of all distinct reports, K of them.
+    statements : Tensor of shape (n_statements, n_dims) or None
+        Embeddings of the statements, if the reports are such.
+    shared_dim : int
+        Dimensions of the shared space, P.
+    alignment : {"sigmoid", "infonce", "cosine"}
+        Which loss aligns.
+    alignment_weight, classification_weight : float
+        Of the two losses.
+    is_deep : bool
+        Whether a hidden layer stands before the shared space, as published.
+    """
+
+    def __init__(
+        self,
+        texts,
+        statements,
+        shared_dim,
+        alignment,
+        alignment_weight,
+        classification_weight,
+        is_deep,
+    ) -> None:
+        super().__init__()
+        self.alignment = alignment
+        self.shared_dim = shared_dim
+        self.alignment_weight = alignment_weight
+        self.classification_weight = classification_weight
+        self.register_buffer("mean", texts.mean(0))
+        for name, value in (("texts", texts), ("statements", statements)):
+            self.register_buffer(name, value, persistent=False)
+        n_dims = texts.shape[1]
+        self.from_text = (
+            projector(n_dims, shared_dim, True)
+            if is_deep
+            else nn.Linear(n_dims, shared_dim, bias=False)
+        )
+        self.log_scale = nn.Parameter(torch.tensor(10.0).log())
+        # How common a text is must not have to be told by its place.
+        self.commonness = nn.Linear(n_dims, 1)
+        nn.init.zeros_(self.commonness.weight)
+        nn.init.constant_(self.commonness.bias, -2.0)
+
+    def forward(self, output: Tensor, target: Tensor) -> Tensor:
+        """Loss of outputs (B, P + n_statements), for a target of columns.
+
+        These are: nothing, the place of the report in `texts`, the patient, and how
+        true each of the statements is.
+        """
+        shared, logits = output[:, : self.shared_dim], output[:, self.shared_dim :]
+        loss = output.sum() * 0.0
+        if self.alignment_weight:
+            loss = loss + self.alignment_weight * self._aligned(shared, target)
+        if self.classification_weight:
+            likelihood = target[:, N_COLUMNS:]
+            error = F.binary_cross_entropy_with_logits(logits, likelihood)
+            loss = loss + self.classification_weight * error
+        return loss
+
+    def place(self, texts: Tensor) -> Tensor:
+        """Embeddings (K, D) of texts to their places (K, P), of length one."""
+        return F.normalize(self.from_text(self._centred(texts)), dim=1)
+
+    def _aligned(self, shared: Tensor, target: Tensor) -> Tensor:
+        key, patient = target[:, 1].long(), target[:, 2]
+        if self.alignment == "cosine":
+            return cosine_loss(shared, self.place(self.texts[key]))
+        if self.alignment == "sigmoid" and self.statements is not None:
+            agreement = target[:, N_COLUMNS:]
+            logits = self._logits(shared, self.statements)
+            logits = logits + self._offsets(self.statements)
+            return sigmoid_loss(logits, agreement, torch.ones_like(logits).bool())
+        agreement = self._agreement(key, target[:, N_COLUMNS:])
+        # Of one patient, what differs between two reports may be true at both times.
+        allowed = (patient[:, None] != patient) | (key[:, None] == key)
+        logits = self._logits(shared, self.texts[key])
+        if self.alignment == "sigmoid":
+            logits = logits + self._offsets(self.texts[key])
+            return sigmoid_loss(logits, agreement, allowed)
+        return infonce_loss(logits, agreement**2, allowed)
+
+    def _logits(self, shared: Tensor, texts: Tensor) -> Tensor:
+        return self.log_scale.clamp(max=4.6).exp() * shared @ self.place(texts).T
+
+    def _offsets(self, texts: Tensor) -> Tensor:
+        return self.commonness(self._centred(texts)).T
+
+    def _centred(self, texts: Tensor) -> Tensor:
+        return F.normalize(texts - self.mean, dim=1)
+
+    def _agreement(self, key: Tensor, likelihood: Tensor) -> Tensor:
+        """How much two reports say the same, from 0 to 1, (B, B)."""
+        said = likelihood if likelihood.shape[1] else self.texts[key] - self.mean
+        said = F.normalize(said, dim=1)
+        agreement = (said @ said.T).clamp(0, 1)
+        return torch.where(key[:, None] == key, 1.0, agreement)
+
+
+def projector(n_inputs: int, n_outputs: int, is_deep: bool) -> nn.Module:
+    """A linear map; as published, with a hidden layer of 256 before it."""
+    if not is_deep:
+        return nn.Linear(n_inputs, n_outputs)
+    return nn.Sequential(nn.Linear(n_inputs, 256), nn.ReLU(), nn.Linear(256, n_outputs))

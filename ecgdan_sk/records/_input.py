@@ -1,0 +1,40 @@
+"""What an estimator remembers of the ECGs of `fit`, to hold later ones against it."""
+
+from sklearn.utils.validation import check_is_fitted
+
+from ._records import as_records
+from ._signal_checks import (
+    check_amplitude,
+    check_ecg,
+    check_same_rate,
+    check_training_ecg,
+)
+
+
+class ECGInput:
+    """Mixin: the leads, length and sampling rate of ECGs, learned and checked."""
+
+    def _learn_input(self, X):
+        """Signals of the training ECGs, checked; their shape is remembered.
+
+        Those that are not in memory are gone through once, and stay where they are.
+        """
+        records = as_records(X)
+        X = check_training_ecg(records.signals, records.leads)
+        self.leads_in_, self.sampling_rate_in_ = records.leads, records.sampling_rate
+        _, self.n_leads_in_, self.n_times_in_ = X.shape
+        return X
+
+    def _check_input(self, X):
+        """Signals with the leads and the length seen in `fit`."""
+        check_is_fitted(self)
+        records = as_records(X)
+        check_same_rate(records.sampling_rate, self.sampling_rate_in_)
+        X = check_ecg(records.select_leads(self.leads_in_).signals)
+        if X.shape[2] != self.n_times_in_:
+            raise ValueError(
+                f"X has {X.shape[2]} samples per lead, but the model was fitted with "
+                f"{self.n_times_in_}. Resample, crop or pad X to that length."
+            )
+        check_amplitude(X)
+        return X

@@ -1,0 +1,297 @@
+"""ECGs with their leads, sampling rate and covariates; an array to scikit-learn."""
+
+from copy import copy
+
+import numpy as np
+
+from ._folder import open_records, save_records
+from ._lazy import as_signals, select_leads
+from ._leads_and_ids import (
+    aligned,
+    check_distinct,
+    checked_leads,
+    checked_rate,
+    matched,
+)
+
+
+class ECGRecords:
+    """ECGs of a cohort: signals, and what is needed to read them.
+
+    scikit-learn sees an array of shape (n_samples, n_leads, n_times): it can be
+    indexed, split and cross-validated, and what belongs to a recording travels along.
+    Signals that are not in memory stay where they are until a batch is asked for.
+
+    Parameters
+    ----------
+    signals : array-like of shape (n_samples, n_leads, n_times)
+        ECGs in mV: an ndarray, a memory map, a Zarr array, or lazy signals from a
+        reader of `ecgdan_sk.datasets`. An absent lead is NaN throughout.
+    sampling_rate : float or None, default=None
+        Samples per second, in Hz. None means unknown: it is then not compared.
+    leads : sequence of str or None, default=None
+        Name of each lead, in the order of `signals`. None means the twelve of `LEADS`.
+    covariates : DataFrame of shape (n_samples, n_covariates) or None, default=None
+        What else is known of each recording, such as age and sex; row-aligned.
+    ids : array-like of shape (n_samples,) or None, default=None
+        Identifier of each recording, all different. None means that they have none.
+    patient_ids : array-like of shape (n_samples,) or None, default=None
+        Identifier of the patient of each recording. None means one patient each.
+    scale : float, array-like of shape (n_samples,) or None, default=None
+        mV of one unit of `signals`, such as 0.001 for microvolts, of all or of each
+        recording. They are scaled as they are read; the least value of a signed
+        integer stands for NaN. None means that they are in mV.
+
+    Attributes
+    ----------
+    signals : ndarray or lazy signals of shape (n_samples, n_leads, n_times)
+        ECGs in mV. Those not in memory are read by ``np.asarray(signals[rows])``.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from ecgdan_sk.records import ECGRecords
+    >>> limb = ("I", "II", "III", "aVR", "aVL", "aVF")
+    >>> records = ECGRecords(np.zeros((5, 6, 1000)), sampling_rate=100, leads=limb)
+    >>> records[1:3].shape
+    (2, 6, 1000)
+    """
+
+    def __init__(
+        self,
+        signals,
+        sampling_rate=None,
+        leads=None,
+        covariates=None,
+        ids=None,
+        patient_ids=None,
+        scale=None,
+    ):
+        if getattr(signals, "ndim", None) != 3:
+            raise ValueError(
+                "Expected signals as an array of shape (n_samples, n_leads, n_times), "
+                f"got {type(signals).__name__} of shape {np.shape(signals)}. "
+                "Add the sample axis to a single recording with signals[None]."
+            )
+        self.signals = as_signals(signals, scale)
+        self.sampling_rate = checked_rate(sampling_rate)
+        self.leads = checked_leads(leads, signals.shape[1])
+        self.covariates = aligned(covariates, len(self), "covariates")
+        self.ids = aligned(_column(ids), len(self), "ids")
+        self.patient_ids = aligned(_column(patient_ids), len(self), "patient_ids")
+        check_distinct(self.ids)
+
+    @property
+    def shape(self):
+        """(n_samples, n_leads, n_times)."""
+        return self.signals.shape
+
+    @property
+    def ndim(self):
+        """Always 3."""
+        return self.signals.ndim
+
+    @property
+    def dtype(self):
+        """Type of the samples, once they are read."""
+        return self.signals.dtype
+
+    def __len__(self):
+        return len(self.signals)
+
+    def __repr__(self):
+        n_samples, n_leads, n_times = self.shape
+        rate = (
+            "unknown rate"
+            if self.sampling_rate is None
+            else f"{self.sampling_rate:g} Hz"
+        )
+        return (
+            f"ECGRecords({n_samples} ECGs, {n_leads} leads, {n_times} samples, {rate})"
+        )
+
+    def __array__(self, dtype=None, copy=None):
+        return np.array(self.signals, dtype=dtype, copy=copy)
+
+    def __getitem__(self, index):
+        """Recordings chosen by a slice, a mask or an array of positions."""
+        # scikit-learn indexes with (rows, Ellipsis).
+        if isinstance(index, tuple) and len(index) == 2 and index[1] is Ellipsis:
+            index = index[0]
+        if not isinstance(index, slice):
+            index = np.asarray(index)
+            if index.ndim != 1:
+                raise IndexError(
+                    "ECGRecords are indexed along recordings alone, by a slice, a mask "
+                    f"or positions, got {index!r}. Write records[[i]] for one "
+                    "recording, and index records.signals for leads and times."
+                )
+        part = copy(self)
+        part.signals = self.signals[index]
+        if self.covariates is not None:
+            part.covariates = self.covariates.iloc[index]
+        for name in ("ids", "patient_ids"):
+            values = getattr(self, name)
+            setattr(part, name, None if values is None else values[index])
+        return part
+
+    def __setstate__(self, state):
+        self.__dict__.update(state)
+        # What joblib sends to a process arrives as a memory map.
+        self.signals = as_signals(self.signals)
+
+    def select_leads(self, leads):
+        """The same recordings with the named leads, in that order.
+
+        Parameters
+        ----------
+        leads : sequence of str
+            Wanted leads. One that is not recorded becomes NaN, that is, absent.
+
+        Returns
+        -------
+        ECGRecords
+            With `leads` as asked. Signals in memory are copied where something changes.
+        """
+        leads = tuple(leads)
+        if leads == self.leads:
+            return self
+        if not set(leads) & set(self.leads):
+            raise ValueError(
+                f"None of the leads {', '.join(leads)} is recorded; the recordings "
+                f"hold {', '.join(self.leads)}."
+            )
+        found = [self.leads.index(x) if x in self.leads else None for x in leads]
+        chosen = copy(self)
+        chosen.leads, chosen.signals = leads, select_leads(self.signals, found)
+        return chosen
+
+    def with_signals(self, signals, sampling_rate=None):
+        """Other signals of the same recordings, such as what a filter makes of them.
+
+        Parameters
+        ----------
+        signals : array-like of shape (n_samples, n_leads, n_times)
+            ECGs in mV, of the same leads.
+        sampling_rate : float or None, default=None
+            Their samples per second, in Hz. None means unknown.
+
+        Returns
+        -------
+        ECGRecords
+            With `signals`, and all else as it is.
+        """
+        if signals.shape[:2] != self.shape[:2]:
+            raise ValueError(
+                f"Expected signals of {len(self)} recordings and {self.shape[1]} "
+                f"leads, got the shape {signals.shape}."
+            )
+        other = copy(self)
+        other.signals, other.sampling_rate = as_signals(signals), sampling_rate
+        return other
+
+    def match(self, table):
+        """Rows of a table that belong to the recordings, in their order.
+
+        Parameters
+        ----------
+        table : DataFrame
+            Indexed by the `ids` of the recordings, in any order.
+
+        Returns
+        -------
+        DataFrame
+            One row for each recording.
+
+        Raises
+        ------
+        ValueError
+            If a recording has no row or several, or a row has no recording. The message
+            tells how many of each, and the first ten.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> import pandas as pd
+        >>> from ecgdan_sk.records import ECGRecords
+        >>> records = ECGRecords(np.zeros((2, 12, 1000)), ids=["a", "b"])
+        >>> table = pd.DataFrame({"event": [True, False]}, index=["b", "a"])
+        >>> records.match(table)["event"].tolist()
+        [False, True]
+        """
+        return matched(table, self.ids)
+
+    def save(self, path, dtype="int16"):
+        """Write the recordings to a folder, a part at a time, and return its path.
+
+        Parameters
+        ----------
+        path : str or path-like
+            Folder to make; it must not exist, and does not before all is written.
+        dtype : {"int16", "float16", "float32"}, default="int16"
+            Type of the stored samples. "int16" keeps whole microvolts exactly, and is
+            off by less than 0.5 microvolts up to 32 mV; "float32" keeps all of float32.
+
+        Returns
+        -------
+        Path
+            The folder, of `signals.npy`, with a scale for int16, `table.parquet` of
+            covariates and identifiers, if any, and `manifest.json`.
+        """
+        return save_records(self, path, dtype)
+
+    @classmethod
+    def open(cls, path):
+        """Recordings of a folder that `save` made; their signals stay in the file.
+
+        Parameters
+        ----------
+        path : str or path-like
+            The folder.
+
+        Returns
+        -------
+        ECGRecords
+            Its signals are read a batch at a time.
+
+        Raises
+        ------
+        ValueError
+            If the folder is not one of `save`, or not as its manifest says.
+        """
+        return cls(**open_records(path))
+
+
+def as_records(X):
+    """ECGRecords of whatever an estimator is given.
+
+    Parameters
+    ----------
+    X : array-like or ECGRecords of shape (n_samples, n_leads, n_times)
+        ECGs; an array must hold the twelve leads of `LEADS`.
+
+    Returns
+    -------
+    ECGRecords
+        `X` itself if it is one, else the array with its leads named.
+
+    Raises
+    ------
+    ValueError
+        If `X` is not three-dimensional, or has another number of leads without names.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from ecgdan_sk.records import as_records
+    >>> as_records(np.zeros((2, 12, 1000))).leads[:3]
+    ('I', 'II', 'III')
+    """
+    if isinstance(X, ECGRecords):
+        return X
+    return ECGRecords(X if hasattr(X, "ndim") else np.asarray(X))
+
+
+def _column(values):
+    """A one-dimensional array, or None."""
+    return None if values is None else np.asarray(values)

@@ -1,0 +1,588 @@
+"""The survival estimator."""
+
+from collections.abc import Mapping
+from numbers import Integral, Real
+from os import PathLike
+
+import numpy as np
+from sklearn.base import (
+    BaseEstimator,
+    ClassNamePrefixFeaturesOutMixin,
+    TransformerMixin,
+)
+from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils.validation import check_is_fitted
+from sksurv.util import Surv
+
+from .._hazards import DISCRETE, PROPORTIONAL, likelihood_of
+from .._hazards._covariates import CovariateCox
+from .._hazards._curves import SurvivalCurves
+from .._outcomes import (
+    check_causes,
+    check_known_causes,
+    check_outcome,
+    check_same_length,
+)
+from .._training import encode, net_outputs, seeded
+from ..metrics import CensoringKaplanMeier, concordance_index
+from ..records import as_records
+from ..records._input import ECGInput
+from ._fitting import TrainingPlan
+from ._members import train_members
+from ._saving import load_model, save_model
+
+
+class DualAttentionSurvival(
+    SurvivalCurves,
+    ECGInput,
+    ClassNamePrefixFeaturesOutMixin,
+    TransformerMixin,
+    BaseEstimator,
+):
+    """Risk of an event over time from raw ECGs, by a dual attention network.
+
+    A Cox model whose log risk is a network: a trunk that sees each lead alone,
+    attention over time for each lead, and attention across leads. Several networks
+    from different seeds, each with its own validation part, are averaged.
+
+    Parameters
+    ----------
+    architecture : {"compact", "paper"}, default="compact"
+        The compact network, in which leads stay leads, or the published one, which
+        needs twelve leads and fits one length.
+    n_channels : int, default=32
+        Channels of the trunk and of the lead tokens; a multiple of 4. Compact only.
+    latent_dim : int, default=64
+        Latent features of each network. Compact only; the published one has 512.
+    lead_attention : bool, default=True
+        Whether leads attend to each other.
+    temporal_attention : bool, default=True
+        Whether the moments of a lead are weighted, rather than averaged.
+    covariates : sequence of str or None, default=None
+        Columns of `ECGRecords.covariates`, such as age and sex, that enter the log risk
+        linearly beside the network, which learns what their Cox model leaves. For Cox
+        losses.
+    loss : str, default="cox"
+        Partial likelihood of Cox: "cox", or with competing risks "cause-specific".
+        Discrete time: "logistic-hazard", "deephit", or with competing risks
+        "discrete-competing". See `ecgdan_sk.losses`.
+    ties : {"efron", "breslow"}, default="efron"
+        How a partial likelihood treats events at the same time.
+    n_intervals : int, default=20
+        Intervals of discrete time, between quantiles of the event times.
+    baseline : {"train", "validation"}, default="train"
+        Whose log risks the baseline hazard of a Cox model is estimated from: those of
+        all training ECGs, or those of the ECGs kept for validation, for which a network
+        is not overfitted. Discrete time needs no baseline.
+    reconstruction_weight : float, default=0.0
+        Weight of an auxiliary loss: the mean squared error with which a decoder
+        restores the ECGs from what cropping and masking left.
+    pretrained : mapping, path or None, default=None
+        Where the encoders start: `encoder_weights_` of a fitted `ECGReportPretrainer`,
+        or the file that its `save_encoder` wrote.
+    freeze_encoder : bool, default=False
+        Whether the encoders stay as they start, with their statistics and without
+        dropout, so that the heads alone are trained.
+    unfreeze_every : int or None, default=None
+        Epochs after which one more stage of a frozen encoder is trained along, from its
+        latent features down to its trunk. None never unfreezes.
+    warm_start : bool, default=False
+        Whether a further `fit` goes on from the networks of the last one.
+    n_members : int, default=3
+        Networks that are averaged, each with its log risk standardised first, unless
+        there are covariates.
+    max_epochs : int, default=40
+        Passes over the training ECGs at the most.
+    patience : int, default=12
+        Epochs without a lower validation loss after which training ends. The weights of
+        the best epoch are kept.
+    validation_fraction : float, default=0.2
+        Share of the ECGs, and of the events, that decides when to stop.
+    selection : {"loss", "concordance"}, default="loss"
+        By which the best epoch is chosen on that share; few events tell it better by
+        the loss.
+    batch_size : int, default=128
+        ECGs per step, which is also the size of a risk set. Each batch holds its share
+        of the events.
+    micro_batch_size : int or None, default=None
+        ECGs that are in memory at once in a step, where a risk set is larger: its loss
+        stays exact, for half more time. None takes whole batches.
+    lr : float, default=0.003
+        Highest learning rate of AdamW.
+    schedule : {"one-cycle", "constant"}, default="one-cycle"
+        Warm-up and cosine decay of the learning rate, or neither.
+    weight_decay : float, default=0.01
+        Decay of the weights by AdamW.
+    clip_norm : float, default=5.0
+        Norm to which gradients are clipped.
+    dropout : float, default=0.25
+        Share of the latent features left out in training, alike for a whole batch.
+    crop : float or None, default=None
+        Share of each ECG that a training step sees, from a random start; predictions
+        use all of it. Use 1.0 for recordings of a single beat. None means 0.5, and 1.0
+        for the published network.
+    lead_masking : float or "paper", default=0.2
+        Probability with which training takes a lead for absent, in half of the ECGs;
+        "paper" leaves every second batch one of five subsets of the twelve leads.
+    callbacks : list of skorch callbacks or None, default=None
+        Called during training, as copies, beside those of the estimator itself.
+    checkpoint_dir : path or None, default=None
+        Folder in which the state of the training is kept after each epoch. A `fit` that
+        was killed goes on from there when it is called again with the same data and
+        settings, and ends bit for bit where an unbroken one ends. Needs `random_state`.
+    device : str, default="auto"
+        Where to compute: "cpu", "cuda", "mps", or the fastest there is.
+    precision : {"float32", "bf16"}, default="float32"
+        Numbers in which the networks compute; losses are in float32.
+    compile : bool, default=False
+        Whether torch compiles the networks: slow to start, faster afterwards.
+    verbose : int, default=0
+        1 shows a progress bar for each network.
+    random_state : int, RandomState instance or None, default=None
+        Decides everything, bit for bit on CPU with the same number of threads.
+
+    Attributes
+    ----------
+    nets_ : list of ECGNet
+        The fitted networks, as skorch nets.
+    likelihood_ : ProportionalHazards or DiscreteTime
+        What makes hazards of the networks' outputs, with `baseline_` or `cut_points_`.
+    covariates_ : CovariateCox or None
+        The Cox model of the covariates, with its `coef_`.
+    censoring_ : CensoringKaplanMeier
+        Distribution of the censoring times, for `survival_scorers`.
+    follow_up_ : float
+        Longest time seen in `fit`.
+    leads_in_ : tuple of str
+        Leads seen in `fit`.
+    n_leads_in_, n_times_in_ : int
+        Number of leads and of samples seen in `fit`.
+    sampling_rate_in_ : float or None
+        Sampling rate seen in `fit`, in Hz, where the ECGs told it.
+
+    References
+    ----------
+    Chen et al. (2025), "Large language model-informed ECG dual attention network for
+    heart failure risk prediction", IEEE Transactions on Big Data.
+
+    Examples
+    --------
+    >>> from ecgdan_sk import DualAttentionSurvival
+    >>> from ecgdan_sk.datasets import make_ecg_cohort
+    >>> cohort = make_ecg_cohort(
+    ...     60, sampling_rate=100, duration=2.5, event_rate=0.5, random_state=0
+    ... )
+    >>> model = DualAttentionSurvival(max_epochs=2, random_state=0)
+    >>> model.fit(cohort.X, cohort.y).predict(cohort.X).shape
+    (60,)
+    """
+
+    _parameter_constraints = {
+        "architecture": [StrOptions({"compact", "paper"})],
+        "n_channels": [Interval(Integral, 4, None, closed="left")],
+        "latent_dim": [Interval(Integral, 1, None, closed="left")],
+        "lead_attention": ["boolean"],
+        "temporal_attention": ["boolean"],
+        "covariates": ["array-like", None],
+        "loss": [StrOptions({*PROPORTIONAL, *DISCRETE})],
+        "ties": [StrOptions({"efron", "breslow"})],
+        "n_intervals": [Interval(Integral, 1, None, closed="left")],
+        "baseline": [StrOptions({"train", "validation"})],
+        "reconstruction_weight": [Interval(Real, 0, None, closed="left")],
+        "pretrained": [Mapping, str, PathLike, None],
+        "freeze_encoder": ["boolean"],
+        "unfreeze_every": [Interval(Integral, 1, None, closed="left"), None],
+        "warm_start": ["boolean"],
+        "n_members": [Interval(Integral, 1, None, closed="left")],
+        "max_epochs": [Interval(Integral, 1, None, closed="left")],
+        "patience": [Interval(Integral, 1, None, closed="left")],
+        "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
+        "selection": [StrOptions({"loss", "concordance"})],
+        "batch_size": [Interval(Integral, 2, None, closed="left")],
+        "micro_batch_size": [Interval(Integral, 2, None, closed="left"), None],
+        "lr": [Interval(Real, 0, None, closed="neither")],
+        "schedule": [StrOptions({"one-cycle", "constant"})],
+        "weight_decay": [Interval(Real, 0, None, closed="left")],
+        "clip_norm": [Interval(Real, 0, None, closed="neither")],
+        "dropout": [Interval(Real, 0, 1, closed="left")],
+        "crop": [Interval(Real, 0, 1, closed="right"), None],
+        "lead_masking": [Interval(Real, 0, 1, closed="left"), StrOptions({"paper"})],
+        "callbacks": [list, None],
+        "checkpoint_dir": [str, PathLike, None],
+        "device": [str],
+        "precision": [StrOptions({"float32", "bf16"})],
+        "compile": ["boolean"],
+        "verbose": ["verbose"],
+        "random_state": ["random_state"],
+    }
+
+    def __init__(
+        self,
+        *,
+        # architecture
+        architecture="compact",
+        n_channels=32,
+        latent_dim=64,
+        lead_attention=True,
+        temporal_attention=True,
+        covariates=None,
+        # objective
+        loss="cox",
+        ties="efron",
+        n_intervals=20,
+        baseline="train",
+        reconstruction_weight=0.0,
+        # optimisation
+        pretrained=None,
+        freeze_encoder=False,
+        unfreeze_every=None,
+        warm_start=False,
+        n_members=3,
+        max_epochs=40,
+        patience=12,
+        validation_fraction=0.2,
+        selection="loss",
+        batch_size=128,
+        micro_batch_size=None,
+        lr=3e-3,
+        schedule="one-cycle",
+        weight_decay=1e-2,
+        clip_norm=5.0,
+        dropout=0.25,
+        crop=None,
+        lead_masking=0.2,
+        # runtime
+        callbacks=None,
+        checkpoint_dir=None,
+        device="auto",
+        precision="float32",
+        compile=False,
+        verbose=0,
+        random_state=None,
+    ):
+        self.architecture = architecture
+        self.n_channels = n_channels
+        self.latent_dim = latent_dim
+        self.lead_attention = lead_attention
+        self.temporal_attention = temporal_attention
+        self.covariates = covariates
+        self.loss = loss
+        self.ties = ties
+        self.n_intervals = n_intervals
+        self.baseline = baseline
+        self.reconstruction_weight = reconstruction_weight
+        self.pretrained = pretrained
+        self.freeze_encoder = freeze_encoder
+        self.unfreeze_every = unfreeze_every
+        self.warm_start = warm_start
+        self.n_members = n_members
+        self.max_epochs = max_epochs
+        self.patience = patience
+        self.validation_fraction = validation_fraction
+        self.selection = selection
+        self.batch_size = batch_size
+        self.micro_batch_size = micro_batch_size
+        self.lr = lr
+        self.schedule = schedule
+        self.weight_decay = weight_decay
+        self.clip_norm = clip_norm
+        self.dropout = dropout
+        self.crop = crop
+        self.lead_masking = lead_masking
+        self.callbacks = callbacks
+        self.checkpoint_dir = checkpoint_dir
+        self.device = device
+        self.precision = precision
+        self.compile = compile
+        self.verbose = verbose
+        self.random_state = random_state
+
+    @classmethod
+    def paper(cls, cohort_size, *, pretrained=None, **changes):
+        """The published network with its training recipe.
+
+        Reconstruction beside the Cox loss in equal parts, subsets of leads per batch,
+        a constant learning rate, the epoch of the highest concordance on a fifth of the
+        ECGs. For median beats of 600 samples at 500 Hz; other lengths are padded.
+
+        Parameters
+        ----------
+        cohort_size : int
+            ECGs to train on: risk sets of 128 are published for 800 patients, of 1,024
+            for 11,575; from 4,096 on the larger are taken.
+        pretrained : mapping, path or None, default=None
+            As for the estimator; 100 epochs follow, otherwise 400.
+        **changes : dict
+            Parameters of the estimator that differ, such as `random_state`.
+
+        Returns
+        -------
+        DualAttentionSurvival
+            Not yet fitted.
+
+        References
+        ----------
+        Chen et al. (2025), IEEE Transactions on Big Data 11(3), 948-960. The published
+        learning rate finder is left out: what it found was never used.
+
+        Examples
+        --------
+        >>> from ecgdan_sk import DualAttentionSurvival
+        >>> DualAttentionSurvival.paper(800).max_epochs
+        400
+        """
+        epochs = 400 if pretrained is None else 100
+        recipe = {
+            "architecture": "paper",
+            "ties": "breslow",
+            "reconstruction_weight": 1.0,
+            "pretrained": pretrained,
+            "n_members": 1,
+            "max_epochs": epochs,
+            "patience": epochs,
+            "selection": "concordance",
+            "batch_size": 128 if cohort_size < 4096 else 1024,
+            "lr": 1e-4,
+            "schedule": "constant",
+            "clip_norm": 100.0,
+            "lead_masking": "paper",
+        }
+        return cls(**(recipe | changes))
+
+    def fit(self, X, y, *, sample_weight=None, strata=None, entry=None):
+        """Train the networks, then estimate the baseline hazard.
+
+        Parameters
+        ----------
+        X : array-like or ECGRecords of shape (n_samples, n_leads, n_times)
+            ECGs in mV. An array holds the twelve leads of `records.LEADS`; a lead that
+            is NaN throughout is absent.
+        y : structured array of shape (n_samples,)
+            Fields (event, time), as made by `sksurv.util.Surv`; times in days. With a
+            loss for competing risks the event holds 0 (censored), 1, 2, ...; 1 is the
+            cause of interest, which `predict` and `score` speak of.
+        sample_weight : array-like of shape (n_samples,) or None, default=None
+            Weight of each sample.
+        strata : array-like of shape (n_samples,) or None, default=None
+            Stratum of each sample, such as its hospital, with a baseline hazard of its
+            own. For Cox losses.
+        entry : array-like of shape (n_samples,) or None, default=None
+            Time after which each sample is at risk (left truncation), such as the age
+            at the ECG where time is age. For Cox losses.
+
+        Returns
+        -------
+        DualAttentionSurvival
+            The estimator itself.
+
+        Raises
+        ------
+        ValueError
+            If `X` or `y` is not as described, or too few events are there.
+        FloatingPointError
+            If the loss becomes non-finite.
+        """
+        self._validate_params()
+        records = as_records(X)
+        X = self._learn_input(records)
+        check_same_length(X, y)
+        outcome = check_outcome(
+            y, sample_weight=sample_weight, strata=strata, entry=entry
+        )
+        likelihood = likelihood_of(
+            self.loss,
+            outcome,
+            ties=self.ties,
+            n_intervals=self.n_intervals,
+            is_offset=self.covariates is not None,
+        )
+        target, self.covariates_ = self._target(records, likelihood, outcome)
+        plan = TrainingPlan(self, X, target, likelihood)
+        with seeded(self.random_state):
+            self.nets_, unseen = train_members(
+                plan.train,
+                X,
+                target,
+                n_members=self.n_members,
+                validation_fraction=self.validation_fraction,
+                batch_size=self.batch_size,
+            )
+        unseen = unseen if self.baseline == "validation" else None
+        self.likelihood_ = likelihood.fit(self._outputs(X, records), outcome, unseen)
+        self.censoring_ = CensoringKaplanMeier().fit(outcome.causes, outcome.time)
+        self.follow_up_ = float(outcome.time.max())
+        return self
+
+    def predict(self, X):
+        """Log risk of each ECG: higher means an earlier event, of the first cause.
+
+        Parameters
+        ----------
+        X : array-like or ECGRecords of shape (n_samples, n_leads, n_times)
+            ECGs in mV, as long as those seen in `fit`. Named leads are matched by name;
+            those that are missing count as absent.
+
+        Returns
+        -------
+        ndarray of shape (n_samples,)
+            Log hazard relative to the mean of the training ECGs; in discrete time, of
+            the cumulative hazard averaged over the intervals.
+        """
+        records = as_records(X)
+        return self.likelihood_.log_risk(
+            self._outputs(self._check_input(records), records)
+        )
+
+    def score(self, X, y, *, sample_weight=None, strata=None):
+        """Concordance index (Harrell's C) of the log risks; other causes are censored.
+
+        Parameters
+        ----------
+        X : array-like or ECGRecords of shape (n_samples, n_leads, n_times)
+            ECGs in mV.
+        y : structured array of shape (n_samples,)
+            Fields (event, time).
+        sample_weight : array-like of shape (n_samples,) or None, default=None
+            Weight of each sample.
+        strata : array-like of shape (n_samples,) or None, default=None
+            Stratum of each sample; only those of one stratum are compared.
+
+        Returns
+        -------
+        float
+            Between 0 and 1; 0.5 is chance.
+        """
+        causes, time = check_causes(y)
+        log_risk = self.predict(X)
+        check_known_causes(causes, self.likelihood_.n_causes)
+        return concordance_index(
+            Surv.from_arrays(causes == 1, time),
+            log_risk,
+            sample_weight=sample_weight,
+            strata=strata,
+        )
+
+    def transform(self, X):
+        """Latent features, those of several networks side by side.
+
+        Parameters
+        ----------
+        X : array-like or ECGRecords of shape (n_samples, n_leads, n_times)
+            ECGs in mV.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_members * latent_dim)
+            Features that the linear heads weigh.
+        """
+        return np.hstack(encode(self.nets_, self._check_input(X)))
+
+    def save(self, path):
+        """Write all that predictions need to one file, which holds no code.
+
+        Parameters
+        ----------
+        path : str or path-like
+            Of the file, by custom ending in ".safetensors"; replaced as a whole.
+
+        Returns
+        -------
+        DualAttentionSurvival
+            The estimator itself.
+
+        See Also
+        --------
+        load : The way back.
+
+        Notes
+        -----
+        Tensors and settings as JSON, in the safetensors format. No ECG is in it.
+        Callbacks, `pretrained` and `checkpoint_dir` are not kept, as predictions need
+        none of them.
+        """
+        check_is_fitted(self)
+        save_model(path, self)
+        return self
+
+    @classmethod
+    def load(cls, path):
+        """Read a fitted estimator from a file that `save` wrote.
+
+        Parameters
+        ----------
+        path : str or path-like
+            Of the file.
+
+        Returns
+        -------
+        DualAttentionSurvival
+            It predicts bit for bit what the saved one predicts on the same machine.
+
+        Raises
+        ------
+        ValueError
+            If the file is truncated, altered, or of another kind.
+        """
+        return load_model(path, cls)
+
+    @property
+    def net_(self):
+        """The fitted skorch net, the first of several."""
+        return self.nets_[0]
+
+    @property
+    def network_(self):
+        """The fitted torch module, the first of several."""
+        return self.net_.module_
+
+    @property
+    def history_(self):
+        """Losses and durations of each epoch, of the first network if several."""
+        return self.net_.history
+
+    @property
+    def baseline_(self):
+        """The baseline hazards of a Cox model."""
+        return self.likelihood_.baseline_
+
+    @property
+    def unique_times_(self):
+        """Distinct event times seen in `fit`, at which the curves are given."""
+        return self.likelihood_.times_
+
+    @property
+    def _n_features_out(self):
+        latent_dim = 512 if self.architecture == "paper" else self.latent_dim
+        return len(self.nets_) * latent_dim
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.target_tags.required = True
+        tags.input_tags.two_d_array = False
+        tags.input_tags.three_d_array = True
+        tags.input_tags.allow_nan = True
+        tags.transformer_tags.preserves_dtype = ["float32"]
+        return tags
+
+    def _target(self, records, likelihood, outcome):
+        """Columns for the loss, and the Cox model of the covariates, if any."""
+        target = likelihood.target(outcome)
+        if self.covariates is None:
+            return target, None
+        alone = {**likelihood.loss, "n_offsets": 0}
+        model = CovariateCox(self.covariates).fit(records, target, alone)
+        offsets = model.log_risks(records).astype(np.float32)
+        return np.hstack([target, offsets]), model
+
+    def _outputs(self, X, records):
+        """Outputs (n_members, n_samples, n_outputs), with those of the covariates."""
+        outputs = net_outputs(self.nets_, X)
+        if self.covariates_ is None:
+            return outputs
+        return outputs + self.covariates_.log_risks(records)
+
+    def _cumulative_hazards(self, X, times, strata):
+        """Cumulative hazards (n_samples, n_causes, n_times), for `SurvivalCurves`."""
+        records = as_records(X)
+        outputs = self._outputs(self._check_input(records), records)
+        return self.likelihood_.cumulative_hazards(outputs, times, strata)

@@ -1,0 +1,101 @@
+"""Fitted survival estimators as files, and back."""
+
+import warnings
+from numbers import Integral
+
+from .._hazards import DiscreteTime, ProportionalHazards
+from .._hazards._baseline import BaselineHazards, BreslowBaseline
+from .._hazards._covariates import CovariateCox
+from .._tensor_files import read_tensors, write_tensors
+from .._training import restored_net
+from .._version import __version__
+from ..losses import SurvivalLoss
+from ..metrics._censoring import CensoringKaplanMeier
+from ._fitting import risk_module
+from ._state import from_plain, to_plain
+
+_KIND = "DualAttentionSurvival"
+_CLASSES = (
+    BaselineHazards,
+    BreslowBaseline,
+    CensoringKaplanMeier,
+    CovariateCox,
+    DiscreteTime,
+    ProportionalHazards,
+)
+# Of no use to a model that is fitted, or not to be found where it is read.
+_LEFT_OUT = ("callbacks", "checkpoint_dir", "pretrained")
+
+
+def save_model(path, estimator):
+    """Write a fitted estimator: parameters, weights, and what `fit` learned."""
+    params = estimator.get_params(deep=False)
+    params.update(dict.fromkeys(_LEFT_OUT))
+    if not isinstance(params["random_state"], Integral):
+        params["random_state"] = None
+    fitted = {
+        name: value
+        for name, value in vars(estimator).items()
+        if name.endswith("_") and name != "nets_"
+    }
+    arrays = []
+    content = {
+        "version": __version__,
+        "params": to_plain(params, arrays, _CLASSES),
+        "fitted": to_plain(fitted, arrays, _CLASSES),
+        "histories": [_epochs(net) for net in estimator.nets_],
+    }
+    tensors = {f"array/{i}": array for i, array in enumerate(arrays)}
+    for i, net in enumerate(estimator.nets_):
+        for name, value in net.module_.state_dict().items():
+            tensors[f"network/{i}/{name}"] = value.cpu().numpy()
+    write_tensors(path, _KIND, tensors, content)
+
+
+def load_model(path, cls):
+    """A fitted estimator of class `cls`."""
+    tensors, content = read_tensors(path, _KIND)
+    if content["version"] != __version__:
+        warnings.warn(
+            f"{path} was written by ecgdan_sk {content['version']}, this is "
+            f"{__version__}: compare some predictions before you rely on them.",
+            stacklevel=3,
+        )
+    arrays = [tensors[f"array/{i}"] for i in range(_count(tensors, "array/"))]
+    estimator = cls(**from_plain(content["params"], arrays, _CLASSES))
+    vars(estimator).update(from_plain(content["fitted"], arrays, _CLASSES))
+    estimator.nets_ = [
+        _net(estimator, tensors, i, epochs)
+        for i, epochs in enumerate(content["histories"])
+    ]
+    return estimator
+
+
+def _net(estimator, tensors, i, epochs):
+    """One network with its history."""
+    module, params = risk_module(estimator, estimator.likelihood_.n_outputs)
+    return restored_net(
+        module,
+        SurvivalLoss,
+        {
+            name.removeprefix(f"network/{i}/"): value
+            for name, value in tensors.items()
+            if name.startswith(f"network/{i}/")
+        },
+        epochs,
+        # The same kernels as before, and so the same result to the last bit.
+        batch_size=estimator.batch_size,
+        device=estimator.device,
+        precision=estimator.precision,
+        **{f"module__{k}": v for k, v in params.items()},
+        **{f"criterion__{k}": v for k, v in estimator.likelihood_.loss.items()},
+    )
+
+
+def _epochs(net):
+    """The history without its batches."""
+    return [{k: v for k, v in row.items() if k != "batches"} for row in net.history]
+
+
+def _count(tensors, prefix):
+    return sum(name.startswith(prefix) for name in tensors)
