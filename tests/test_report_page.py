@@ -59,8 +59,8 @@ def records(cohort):
 def page(model, records, cohort):
     with pytest.MonkeyPatch.context() as patch:
         # Else the tests of faithfulness take most of the time.
-        patch.setattr("ecgdan_sk.explain._report._MOST_TESTED", 4)
-        patch.setattr("ecgdan_sk.explain._report._N_REPEATS", 2)
+        patch.setattr("ecgdan_sk.explain._report._make._MOST_TESTED", 4)
+        patch.setattr("ecgdan_sk.explain._report._make._N_REPEATS", 2)
         return report(
             model,
             records,
