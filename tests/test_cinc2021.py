@@ -94,3 +94,14 @@ def test_real_recordings_equal_wfdb(ecgdan_data):
     assert cohort.table["sex"].isin([0, 1]).all()
     assert cohort.table["age"].between(1, 100).all()
     assert len(load_cinc2021(root, duration=15).X) == 4
+
+
+@pytest.mark.parametrize(
+    ("written", "age"), [("300", 90), ("89+", 89), ("74 years", 74)]
+)
+def test_an_age_that_is_no_plain_number_is_kept(folder, written, age):
+    header = next(folder.rglob("A0000.hea"))
+    text = header.read_text()
+    assert "Age: 74" in text
+    header.write_text(text.replace("Age: 74", f"Age: {written}"))
+    assert load_cinc2021(folder).table["age"][header.stem] == age

@@ -107,6 +107,7 @@ def test_recordings_of_several_rates_are_refused(folder):
             r"'Cause of death' must .*\[9\]",
         ),
         (lambda text: text.replace("P0002", "P0001"), "1 values of Patient ID .*P0001"),
+        (lambda text: text.replace(">89", "old"), "Age of .*1 values .*'old'"),
     ],
 )
 def test_a_wrong_table_is_named(folder, change, message):

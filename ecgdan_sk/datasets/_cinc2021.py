@@ -4,17 +4,17 @@ import re
 from functools import partial
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 from sklearn.utils import Bunch
 
 from ..records import LEADS, ECGRecords
 from ..records._lazy import LazySignals
+from ._ages import age_in_years
 from ._check_leads import checked
 from ._cohorts._flow import CohortFlow
 from ._cohorts._tables import check_distinct
 from ._cohorts._wfdb_records import check_present, read_ecg, read_header
-from ._formats._recording import number, sex_code
+from ._formats._recording import sex_code
 
 _SOURCE = "https://physionet.org/content/challenge-2021/"
 # Folders g1, g2, ... within a source hold 1000 recordings each.
@@ -111,12 +111,13 @@ def _row(record):
         if ":" in comment
     )
     folders = [name for name in record.parent.parts if not _GROUP.fullmatch(name)]
-    age = number(told.get("Age"))
+    # PTB-XL, a part of the Challenge, hides ages over 89 behind 300.
+    age = {"300": ">89"}.get(told.get("Age"), told.get("Age"))
     return {
         "name": record.name,
         "record": record,
         "source": folders[-1] if folders else "",
-        "age": age if age >= 0 else np.nan,
+        "age": age_in_years(age),
         "sex": sex_code(told.get("Sex")),
         "sampling_rate": header.sampling_rate,
         "n_times": header.n_times,

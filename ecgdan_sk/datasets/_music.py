@@ -9,6 +9,7 @@ from sklearn.utils import Bunch
 
 from ..records import ECGRecords
 from ..records._lazy import LazySignals
+from ._ages import ages_of
 from ._check_leads import checked
 from ._cohorts._flow import CohortFlow
 from ._cohorts._outcomes import as_outcome
@@ -29,7 +30,6 @@ _MAY_BE_WITHOUT = (
     "PR interval (ms)",
     "Number of supraventricular premature beats in 24h",
 )
-_LEAST_AGE_OVER_89 = 90
 # Folder, ending of the names, and the column that says who has such a recording.
 _RECORDINGS = {
     "high-resolution": ("High-resolution_ECG", "_H", "Hig-resolution ECG available"),
@@ -146,7 +146,7 @@ def _read_table(path):
             f"is published at {_SOURCE}, separated by semicolons."
         )
     check_distinct(table["Patient ID"], f"values of Patient ID in {path}")
-    table["Age"] = table["Age"].replace(">89", str(_LEAST_AGE_OVER_89)).astype("float")
+    table["Age"] = ages_of(table["Age"], f"Age of {path}")
     for name in _MAY_BE_WITHOUT:
         table[name] = table[name].mask(table[name] == _WITHOUT)
     return table.set_index("Patient ID")

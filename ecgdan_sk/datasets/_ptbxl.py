@@ -12,6 +12,7 @@ from sklearn.utils import Bunch
 from ..records import LEADS, ECGRecords
 from ..records._lazy import LazySignals
 from ..reports._cleaning import mend_letters
+from ._ages import ages_of
 from ._check_leads import checked
 from ._cohorts._wfdb_records import check_present, inside
 from ._ptbxl_plus import read_ptbxl_plus
@@ -23,7 +24,7 @@ _FILENAME = {100: "filename_lr", 500: "filename_hr"}
 _COLUMNS = ("patient_id", "age", "sex", "report", "scp_codes", "strat_fold")
 
 # PTB-XL hides the exact age of those over 89 behind this value.
-_OVER_89, _LEAST_AGE_OVER_89 = 300, 90
+_OVER_89 = 300
 
 
 def load_ptbxl(path, *, sampling_rate=100, folds=None, lazy=False, n_jobs=None):
@@ -198,7 +199,7 @@ def _superclasses(path, scp_codes, index):
 
 def _covariates(table):
     """Age in years and sex, as numbers."""
-    age = table["age"].astype(float).replace(_OVER_89, _LEAST_AGE_OVER_89)
+    age = ages_of(table["age"], "age of ptbxl_database.csv", over_89=_OVER_89)
     return pd.DataFrame({"age": age, "sex": table["sex"].astype(float)})
 
 
