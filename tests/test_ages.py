@@ -58,9 +58,12 @@ def test_a_birth_without_a_recording_tells_no_age(told):
     assert np.isnan(age_in_years(date(1946, 6, 15), pd.NaT))
 
 
-def test_a_column_of_ages_is_read_as_a_whole():
-    written = pd.Series(["74", ">89", "89+", "300", None, "18 months"])
+@pytest.mark.parametrize("dtype", [object, "string"])
+def test_a_column_of_ages_is_read_as_a_whole(dtype):
+    written = pd.Series(["74", ">89", "89+", "300", None, "18 months"], dtype=dtype)
     ages = ages_of(written, "Age", over_89=300)
     np.testing.assert_array_equal(ages, [74, 90, 89, 90, np.nan, 1.5])
     with pytest.raises(ValueError, match="Age must hold.*1 values.*'300'"):
         ages_of(written, "Age")
+    with pytest.raises(ValueError, match="1 values.*'old'"):
+        ages_of(pd.Series(["74", "old", None], dtype=dtype), "Age")

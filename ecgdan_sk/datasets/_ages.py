@@ -54,8 +54,11 @@ def ages_of(column, what, *, over_89=None):
 
     `over_89` is the number behind which the table hides all ages over 89.
     """
-    hidden = pd.to_numeric(column, errors="coerce") == over_89
-    ages = column.mask(hidden, 90).map(age_in_years).astype(np.float64)
+    told = column.astype(object)
+    if over_89 is not None:
+        hidden = pd.to_numeric(told, errors="coerce").to_numpy(float) == over_89
+        told = told.mask(hidden, ">89")
+    ages = told.map(age_in_years).astype(np.float64)
     wrong = ages.isna() & column.notna()
     if wrong.any():
         raise ValueError(
