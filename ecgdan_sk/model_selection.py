@@ -203,6 +203,83 @@ class RepeatedEventKFold(BaseCrossValidator):
             yield from EventKFold(self.n_splits, random_state=rng).split(X, y, groups)
 
 
+def split_by_event(causes, fraction, *, groups=None, random_state=None):
+    """Two parts of the samples, each with its share of each cause of the event.
+
+    No patient is in both. A patient counts as a case of the rarest cause that one of
+    the patient's samples has. Where at least two patients have a cause, both parts hold
+    it; that of a single patient is in the first part.
+
+    Parameters
+    ----------
+    causes : array-like of shape (n_samples,)
+        Whether, or of which cause, the event came; False or 0 means censored.
+    fraction : float
+        Share of the second part, inside (0, 1).
+    groups : array-like of shape (n_samples,) or None, default=None
+        Patient of each sample. None means that samples are independent.
+    random_state : int, RandomState instance or None, default=None
+        Decides who is in which part.
+
+    Returns
+    -------
+    first, second : ndarray of int
+        Increasing positions of the samples, for instance of training and validation.
+
+    Raises
+    ------
+    ValueError
+        If fewer than two patients share a cause, or `fraction` is not inside (0, 1).
+
+    Examples
+    --------
+    >>> from ecgdan_sk.model_selection import split_by_event
+    >>> split_by_event(
+    ...     [1, 1, 0, 0, 1, 0], 0.4, groups=[3, 3, 5, 5, 7, 8], random_state=0
+    ... )
+    (array([2, 3, 4]), array([0, 1, 5]))
+    """
+    causes = np.asarray(causes).astype(int)
+    check_consistent_length(causes, groups)
+    if not 0 < fraction < 1:
+        raise ValueError(f"Expected a fraction inside (0, 1), got {fraction}.")
+    owner = np.arange(len(causes)) if groups is None else _codes(groups)
+    cause_of, n_samples = _cause_of_each(causes, owner), np.bincount(owner)
+    rng, second = check_random_state(random_state), []
+    for cause in np.unique(cause_of):
+        patients = rng.permutation(np.flatnonzero(cause_of == cause))
+        # As many patients as come closest to the share of the samples.
+        share = np.cumsum(n_samples[patients]) / n_samples[patients].sum()
+        n_second = np.abs(np.append(0, share) - fraction).argmin()
+        if cause:
+            n_second = np.clip(n_second, min(1, len(patients) - 1), len(patients) - 1)
+        second.append(patients[:n_second])
+    is_second = np.isin(owner, np.concatenate(second))
+    parts = np.flatnonzero(~is_second), np.flatnonzero(is_second)
+    if not all((causes[rows] > 0).any() for rows in parts):
+        n_owners = np.count_nonzero(cause_of)
+        raise ValueError(
+            f"{np.count_nonzero(causes)} events of {n_owners} patients among "
+            f"n_samples={len(causes)} cannot be shared between two parts: each needs "
+            "a patient with one. Collect more."
+        )
+    return parts
+
+
+def _codes(groups):
+    """Patients numbered from 0."""
+    return np.unique(np.asarray(groups), return_inverse=True)[1]
+
+
+def _cause_of_each(causes, owner):
+    """The rarest cause among the samples of each patient, 0 where there is none."""
+    cause_of = np.zeros(owner.max() + 1, int)
+    found, counts = np.unique(causes[causes > 0], return_counts=True)
+    for cause in found[np.argsort(-counts, kind="stable")]:
+        cause_of[owner[causes == cause]] = cause
+    return cause_of
+
+
 def out_of_fold(estimator, X, y, cv=5, *, groups=None, n_jobs=None):
     """Risk of each sample by a model that has not seen it, ranked within its fold.
 

@@ -9,7 +9,12 @@ from sksurv.linear_model import CoxPHSurvivalAnalysis
 from sksurv.util import Surv
 
 from ecgdan_sk.metrics import concordance_index
-from ecgdan_sk.model_selection import EventKFold, RepeatedEventKFold, out_of_fold
+from ecgdan_sk.model_selection import (
+    EventKFold,
+    RepeatedEventKFold,
+    out_of_fold,
+    split_by_event,
+)
 from ecgdan_sk.records import ECGRecords
 
 
@@ -196,3 +201,59 @@ def test_rare_causes_are_shared_out_too():
     y["cause"], y["time"] = causes, np.arange(1.0, 85.0)
     for _, test in EventKFold(4, random_state=0).split(np.zeros((84, 1)), y):
         assert np.bincount(causes[test]).tolist() == [15, 5, 1]
+
+
+# Two parts
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_both_parts_hold_each_cause_that_two_patients_have(seed):
+    causes = np.repeat([0, 1, 2], [400, 4, 60])
+    first, second = split_by_event(causes, 0.2, random_state=seed)
+    assert np.bincount(causes[second]).tolist() == [80, 1, 12]
+    assert sorted([*first, *second]) == list(range(464))
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_no_patient_is_in_both_parts(seed):
+    rng = np.random.default_rng(seed)
+    patients = np.repeat(rng.permutation(300), rng.integers(1, 6, 300))
+    causes = (rng.random(300) < 0.1).astype(int)[patients]
+    first, second = split_by_event(causes, 0.25, groups=patients, random_state=seed)
+    assert not set(patients[first]) & set(patients[second])
+    assert len(second) / len(causes) == pytest.approx(0.25, abs=0.01)
+    assert causes[second].mean() == pytest.approx(causes.mean(), abs=0.02)
+
+
+def test_a_patient_counts_by_the_rarest_of_its_causes():
+    # Each patient has an ECG before any event, and one before the event.
+    patients, causes = np.repeat(np.arange(60), 2), np.zeros(120, int)
+    causes[1:80:2], causes[81:85:2] = 2, 1
+    for seed in range(10):
+        _, second = split_by_event(causes, 0.3, groups=patients, random_state=seed)
+        assert np.bincount(causes[second]).tolist() == [24 - 1, 1, 12]
+
+
+def test_the_cause_of_one_patient_stays_in_the_first_part():
+    causes = np.r_[1, np.full(10, 2), np.zeros(30, int)]
+    for seed in range(5):
+        first, second = split_by_event(causes, 0.2, random_state=seed)
+        assert 1 in causes[first]
+        assert 1 not in causes[second]
+        assert 2 in causes[second]
+
+
+def test_parts_are_seeded():
+    event = follow_up()["event"]
+    once, again, other = (
+        split_by_event(event, 0.2, random_state=seed)[1].tolist() for seed in (0, 0, 1)
+    )
+    assert once == again != other
+
+
+def test_one_patient_with_events_cannot_be_shared():
+    event, patients = np.repeat([True, False], [3, 30]), np.repeat([0, 1, 2], 11)
+    with pytest.raises(ValueError, match="3 events of 1 patients"):
+        split_by_event(event, 0.2, groups=patients)
+    with pytest.raises(ValueError, match=r"fraction inside \(0, 1\), got 1"):
+        split_by_event(event, 1)
