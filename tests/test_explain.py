@@ -398,7 +398,8 @@ def test_absent_leads_in_maps_and_groups(fitted, X):
 
 def test_a_missing_named_lead_is_absent(fitted, X):
     eleven = ECGRecords(np.delete(X[2:5], 9, axis=1), 100, [*LEADS[:9], *LEADS[10:]])
-    occlusion = lead_occlusion(fitted, eleven)
+    with pytest.warns(UserWarning, match="X has no lead V4"):
+        occlusion = lead_occlusion(fitted, eleven)
     assert occlusion.leads == LEADS
     assert np.isnan(occlusion.change[:, 9]).all()
 

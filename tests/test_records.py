@@ -8,6 +8,9 @@ import pandas as pd
 import pytest
 from sklearn.model_selection import train_test_split
 
+from ecgdan_sk import DualAttentionSurvival
+from ecgdan_sk._architectures._weights import encoder_weights, starting_weights
+from ecgdan_sk.datasets import check_leads, make_ecg_cohort
 from ecgdan_sk.records import LEADS, ECGRecords, as_records
 
 
@@ -66,6 +69,85 @@ def test_leads_are_selected_by_name(records):
     np.testing.assert_array_equal(with_absent.signals[:, 0], records.signals[:, 0])
     with pytest.raises(ValueError, match="None of the leads X, Y, Z is recorded"):
         records.select_leads(["X", "Y", "Z"])
+
+
+UPPER = [lead.upper() for lead in LEADS]
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        UPPER,
+        [lead.lower() for lead in LEADS],
+        [f" Lead {lead}" for lead in LEADS],
+        [f"MDC_ECG_LEAD_{lead}" for lead in UPPER],
+        np.array(UPPER),
+    ],
+    ids=["upper", "lower", "lead", "mdc", "array"],
+)
+def test_names_of_leads_are_normalised_wherever_they_enter(records, tmp_path, names):
+    named = ECGRecords(records.signals, 100, leads=names)
+    assert named.leads == LEADS
+    assert named.select_leads(names) is named
+    assert records.select_leads(names[:3]).leads == LEADS[:3]
+    named.save(tmp_path / "x")
+    manifest = tmp_path / "x" / "manifest.json"
+    manifest.write_text(manifest.read_text().replace("aVR", "AVR"))
+    assert ECGRecords.open(tmp_path / "x").leads == LEADS
+
+
+def test_names_of_further_leads_are_kept():
+    further = ("v3r", "V7", "x", "MLII", "es")
+    assert ECGRecords(np.zeros((1, 5, 9)), leads=further).leads == (
+        *("V3R", "V7", "X", "MLII", "es"),
+    )
+    with pytest.raises(ValueError, match="2 distinct lead names.*aVR, aVR"):
+        ECGRecords(np.zeros((1, 2, 9)), leads=["AVR", "aVR"])
+    with pytest.raises(ValueError, match=r"Write \['II'\] for one lead"):
+        ECGRecords(np.zeros((1, 2, 9))[:, :1], leads="II")
+
+
+@pytest.fixture(scope="module")
+def fitted():
+    cohort = make_ecg_cohort(
+        40, sampling_rate=100, duration=2.5, event_rate=0.5, random_state=0
+    )
+    model = DualAttentionSurvival(
+        n_members=1, n_channels=4, max_epochs=1, random_state=0
+    )
+    return model.fit(cohort.X, cohort.y), cohort
+
+
+def test_predictions_are_those_of_the_names_whatever_their_case(fitted):
+    model, cohort = fitted
+    np.testing.assert_array_equal(
+        model.predict(ECGRecords(cohort.X[:], 100, leads=UPPER)),
+        model.predict(ECGRecords(cohort.X[:], 100)),
+    )
+
+
+def test_swaps_are_found_whatever_the_case_of_the_names(fitted):
+    X = fitted[1].X[:]
+    X[:, [4, 5]] = X[:, [5, 4]]
+    table = check_leads(ECGRecords(X, 100, leads=UPPER), on_error="ignore").table
+    assert set(table["limb_leads"]) == {"aVL and aVF swapped"}
+
+
+def test_encoder_weights_find_their_leads_whatever_their_case(fitted):
+    model, cohort = fitted
+    weights = encoder_weights(model.network_, model)
+    upper = {**weights, "leads": tuple(UPPER)}
+    for name, value in starting_weights(upper, model).items():
+        np.testing.assert_array_equal(value, starting_weights(weights, model)[name])
+
+
+def test_a_lead_of_fit_that_no_recording_has_is_warned_of(fitted):
+    model, cohort = fitted
+    strange = [*LEADS[:3], "R", *LEADS[4:]]
+    records = ECGRecords(cohort.X[:], 100, leads=strange)
+    with pytest.warns(UserWarning, match="X has no lead aVR, which the model"):
+        expected = model.predict(records)
+    np.testing.assert_array_equal(model.predict(records.select_leads(LEADS)), expected)
 
 
 def test_arrays_are_named_by_the_twelve_leads(records):

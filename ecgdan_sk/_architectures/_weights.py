@@ -5,6 +5,7 @@ import os
 import numpy as np
 
 from .._tensor_files import read_tensors, write_tensors
+from ..records._leads_and_ids import lead_names
 
 _KIND = "encoder weights"
 _SETTINGS = (
@@ -44,7 +45,7 @@ def starting_weights(pretrained, estimator):
     _check_settings(mapping, estimator)
     weights = mapping["weights"]
     if mapping["architecture"] == "compact":
-        places = _places(mapping["leads"], estimator.leads_in_)
+        places = _places(lead_names(mapping["leads"]), estimator.leads_in_)
         weights = {
             name: _for_leads(value, places) if name.startswith(_PER_LEAD) else value
             for name, value in weights.items()

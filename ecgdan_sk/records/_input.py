@@ -2,6 +2,7 @@
 
 from sklearn.utils.validation import check_is_fitted
 
+from ._leads_and_ids import warn_of_missing
 from ._records import as_records
 from ._signal_checks import (
     check_amplitude,
@@ -30,6 +31,7 @@ class ECGInput:
         check_is_fitted(self)
         records = as_records(X)
         check_same_rate(records.sampling_rate, self.sampling_rate_in_)
+        warn_of_missing(records.leads, self.leads_in_)
         X = check_ecg(records.select_leads(self.leads_in_).signals)
         if X.shape[2] != self.n_times_in_:
             raise ValueError(

@@ -1,9 +1,36 @@
 """Checks on what ECGRecords hold besides signals: leads, rate, rows, identifiers."""
 
+import re
+import warnings
+
 import numpy as np
 import pandas as pd
 
 LEADS = ("I", "II", "III", "aVR", "aVL", "aVF", "V1", "V2", "V3", "V4", "V5", "V6")
+
+_OTHERS = (*"XYZ", "V7", "V8", "V9", *(f"V{i}R" for i in range(1, 7)))
+_WRITTEN = {lead.upper(): lead for lead in LEADS + _OTHERS}
+_PREFIX = re.compile(r"^(mdc_ecg_lead_|(lead|ecg|ekg)[\s_:-]+)+", re.IGNORECASE)
+
+
+def lead_name(text):
+    """A lead as `LEADS` writes it, whatever case and prefix it comes with.
+
+    The one place where a name becomes a name: "AVR", "avr" and "Lead aVR" are aVR. One
+    that is not known stays as it is, without its prefix.
+    """
+    name = _PREFIX.sub("", str(text).strip())
+    return _WRITTEN.get(name.upper(), name)
+
+
+def lead_names(leads):
+    """Names of several leads, as `lead_name` writes them."""
+    if isinstance(leads, str):
+        raise ValueError(
+            f"Expected a sequence of lead names, got the text {leads!r}. Write "
+            f"[{leads!r}] for one lead."
+        )
+    return tuple(lead_name(lead) for lead in leads)
 
 
 def checked_rate(sampling_rate):
@@ -26,13 +53,28 @@ def checked_leads(leads, n_leads):
             f"twelve leads {', '.join(LEADS)} on its second axis. Name other leads "
             "with ECGRecords(X, sampling_rate=..., leads=[...])."
         )
-    leads = LEADS if leads is None else tuple(str(lead) for lead in leads)
+    leads = LEADS if leads is None else lead_names(leads)
     if len(leads) != n_leads or len(set(leads)) != n_leads:
         raise ValueError(
             f"Expected {n_leads} distinct lead names, one for each lead of the "
             f"signals, got {len(leads)}: {', '.join(leads)}."
         )
     return leads
+
+
+def warn_of_missing(leads, expected):
+    """Warn of leads that `fit` knew and that no recording has by name."""
+    missing = [lead for lead in lead_names(expected) if lead not in leads]
+    if missing and len(missing) < len(expected):
+        warnings.warn(
+            f"X has no lead {', '.join(missing)}, which the model was fitted with: "
+            f"they count as absent in every recording. X has {', '.join(leads)}. Give "
+            "them their names with ECGRecords(X, sampling_rate=..., leads=[...]); "
+            "where they are not recorded, X.select_leads(model.leads_in_) says so "
+            "without a warning.",
+            UserWarning,
+            stacklevel=4,
+        )
 
 
 def aligned(values, n_samples, name):

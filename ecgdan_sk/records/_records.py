@@ -11,6 +11,7 @@ from ._leads_and_ids import (
     check_distinct,
     checked_leads,
     checked_rate,
+    lead_names,
     matched,
 )
 
@@ -30,7 +31,8 @@ class ECGRecords:
     sampling_rate : float or None, default=None
         Samples per second, in Hz. None means unknown: it is then not compared.
     leads : sequence of str or None, default=None
-        Name of each lead, in the order of `signals`. None means the twelve of `LEADS`.
+        Name of each lead, in the order of `signals`; case counts for nothing, "AVR" is
+        aVR. None means the twelve of `LEADS`.
     covariates : DataFrame of shape (n_samples, n_covariates) or None, default=None
         What else is known of each recording, such as age and sex; row-aligned.
     ids : array-like of shape (n_samples,) or None, default=None
@@ -153,7 +155,7 @@ class ECGRecords:
         ECGRecords
             With `leads` as asked. Signals in memory are copied where something changes.
         """
-        leads = tuple(leads)
+        leads = lead_names(leads)
         if leads == self.leads:
             return self
         if not set(leads) & set(self.leads):

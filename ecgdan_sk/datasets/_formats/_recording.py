@@ -9,6 +9,7 @@ from datetime import datetime
 import numpy as np
 
 from ...records import LEADS, ECGRecords
+from ...records._leads_and_ids import lead_name
 from .._limb_leads import complete_leads
 
 # What devices write beside the ECG, named as ECGMeasurements names its own.
@@ -18,8 +19,6 @@ MEASUREMENTS = (
     *("p_axis_deg", "qrs_axis_deg", "t_axis_deg"),
 )
 
-_STANDARD = {lead.upper(): lead for lead in LEADS}
-_PREFIX = re.compile(r"^(mdc_ecg_lead_|(lead|ecg|ekg)[\s_:-]+)+", re.IGNORECASE)
 _MV = {"mv": 1.0, "millivolt": 1.0, "uv": 1e-3, "µv": 1e-3, "μv": 1e-3, "v": 1e3}
 _MV |= {"microvolt": 1e-3, "nv": 1e-6, "volt": 1e3}
 _INDEPENDENT = {"I", "II", *LEADS[6:]}
@@ -88,7 +87,7 @@ def reading(path, kind):
 
 def waveform(signals, sampling_rate, leads):
     """A Waveform, leads in the standard order; the twelve alone where all are there."""
-    leads = [lead_name(lead) for lead in leads]
+    leads = [lead_name(lead) or "unnamed" for lead in leads]
     lengths = {len(signal) for signal in signals}
     rate = number(sampling_rate)
     if len(lengths) != 1 or 0 in lengths or len(leads) != len(signals):
@@ -123,12 +122,6 @@ def _ordered(by_lead, rate):
         records = complete_leads(ECGRecords(signals[None], leads=order))
         signals, order = np.asarray(records.signals)[0], records.leads
     return Waveform(signals, rate, tuple(order))
-
-
-def lead_name(text):
-    """A lead as LEADS writes it, whatever case and prefix the file gives it."""
-    name = _PREFIX.sub("", str(text).strip())
-    return _STANDARD.get(name.upper(), name or "unnamed")
 
 
 def mv_per(unit):
