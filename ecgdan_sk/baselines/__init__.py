@@ -10,10 +10,12 @@ from ._pipelines import (
     gradient_boosting,
     survival_forest,
 )
+from ._prevent import PreventHF
 
 __all__ = [
     "Covariates",
     "PenalisedCox",
+    "PreventHF",
     "RandomConvolutions",
     "cox_covariates",
     "cox_measurements",
