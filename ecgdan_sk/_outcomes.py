@@ -16,13 +16,13 @@ class Outcome:
         0 where censored, else the cause of the event: 1, 2, ...
     time : ndarray of shape (n_samples,)
         When, in the unit of the target.
-    weight, strata, entry : ndarray of shape (n_samples,) or None
+    sample_weight, strata, entry : ndarray of shape (n_samples,) or None
         Weights, strata and times of entry, where they were given.
     """
 
     causes: np.ndarray
     time: np.ndarray
-    weight: np.ndarray | None = None
+    sample_weight: np.ndarray | None = None
     strata: np.ndarray | None = None
     entry: np.ndarray | None = None
 
@@ -33,7 +33,7 @@ class Outcome:
 
     def __getitem__(self, rows):
         """The outcome of some of the samples."""
-        columns = (self.causes, self.time, self.weight, self.strata, self.entry)
+        columns = vars(self).values()
         return Outcome(*(None if c is None else c[rows] for c in columns))
 
 
@@ -42,9 +42,11 @@ def check_outcome(y, *, sample_weight=None, strata=None, entry=None):
     causes, time = check_causes(y)
     _check_gaps(causes)
     if sample_weight is not None:
-        sample_weight = check_weight(sample_weight, causes)
+        sample_weight = check_weight(sample_weight, len(time))
+        _check_counted(sample_weight, causes)
     if strata is not None:
-        strata = check_strata(strata, causes)
+        strata = check_strata(strata, len(time))
+        _check_learnable(strata, causes)
     if entry is not None:
         entry = check_entry(entry, time)
     return Outcome(causes, time, sample_weight, strata, entry)
@@ -77,33 +79,27 @@ def check_known_causes(causes, n_causes):
         )
 
 
-def check_weight(sample_weight, causes):
-    """One weight in float64 for each sample, none negative, some event above 0."""
+def check_weight(sample_weight, n_samples):
+    """One weight in float64 for each sample, none negative and not all zero."""
+    if sample_weight is None:
+        return np.ones(n_samples)
     weight = check_array(
         sample_weight, dtype=np.float64, ensure_2d=False, input_name="sample_weight"
     )
-    _check_shape(weight, len(causes), "weight", "sample_weight")
-    if (weight < 0).any() or not weight[causes > 0].any():
+    _check_shape(weight, n_samples, "weight", "sample_weight")
+    if (weight < 0).any() or not weight.any():
         raise ValueError(
-            "Weights must not be negative, and not all zero, nor zero for all events; "
-            f"got {(weight < 0).sum()} negative and {(weight == 0).sum()} zero of "
-            f"{len(weight)}. Leave samples out instead."
+            "Weights must not be negative, and not all zero; got "
+            f"{(weight < 0).sum()} negative and {(weight == 0).sum()} zero of "
+            f"{n_samples}. Leave samples out instead."
         )
     return weight
 
 
-def check_strata(strata, causes):
-    """One stratum for each sample, with an event in each."""
-    strata = np.asarray(strata)
-    _check_shape(strata, len(causes), "stratum", "strata")
-    for stratum in np.unique(strata):
-        inside = strata == stratum
-        if not causes[inside].any():
-            raise ValueError(
-                f"Stratum {stratum!r} holds {inside.sum()} samples but no event, so "
-                "nothing can be learned of its hazard. Merge it with another stratum, "
-                "or leave its samples out."
-            )
+def check_strata(strata, n_samples):
+    """One stratum for each sample; a single one if none are given."""
+    strata = np.zeros(n_samples) if strata is None else np.asarray(strata)
+    _check_shape(strata, n_samples, "stratum", "strata")
     return strata
 
 
@@ -131,6 +127,27 @@ def _check_gaps(causes):
             f"y holds the causes {found}, but causes are numbered 1, 2, ... without "
             "gaps, 0 being censored. Number those that occur; rare ones may be merged."
         )
+
+
+def _check_counted(weight, causes):
+    """Raise if no event counts."""
+    if not weight[causes > 0].any():
+        raise ValueError(
+            f"The weights of all {(causes > 0).sum()} events are zero, so nothing can "
+            "be learned of them. Give some event a positive weight."
+        )
+
+
+def _check_learnable(strata, causes):
+    """Raise if a stratum holds no event."""
+    for stratum in np.unique(strata):
+        inside = strata == stratum
+        if not causes[inside].any():
+            raise ValueError(
+                f"Stratum {stratum!r} holds {inside.sum()} samples but no event, so "
+                "nothing can be learned of its hazard. Merge it with another stratum, "
+                "or leave its samples out."
+            )
 
 
 def _check_shape(values, n_samples, what, name):

@@ -410,6 +410,11 @@ def test_bad_weights(data, weight, message):
         _fit(data, sample_weight=weight)
 
 
+def test_weights_that_leave_no_event(data):
+    with pytest.raises(ValueError, match="weights of all .* events are zero"):
+        _fit(data, sample_weight=np.where(data[1]["event"], 0.0, 1.0))
+
+
 def test_a_stratum_without_events(data):
     strata = np.where(data[1]["event"], "big", "small")
     with pytest.raises(ValueError, match="'small'.* but no event"):

@@ -105,7 +105,7 @@ def _of_causes(log_risks, outcome):
             log_risk,
             outcome.causes == cause,
             outcome.time,
-            sample_weight=outcome.weight,
+            sample_weight=outcome.sample_weight,
             entry=outcome.entry,
         )
         for cause, log_risk in enumerate(log_risks.T, start=1)

@@ -43,7 +43,7 @@ class DiscreteTime:
         self.times_ = np.unique(event_times)
         self.offset_ = self._life_table(outcome)
         self.n_outputs = self.offset_.size
-        self.columns = () if outcome.weight is None else ("sample_weight",)
+        self.columns = () if outcome.sample_weight is None else ("sample_weight",)
 
     @property
     def loss(self):
@@ -61,8 +61,8 @@ class DiscreteTime:
         # In the middle of its interval an event cannot be rounded into another.
         time = interval + np.where(outcome.causes > 0, 0.5, lived)
         columns = [outcome.causes, time]
-        if outcome.weight is not None:
-            columns.append(outcome.weight / outcome.weight.mean())
+        if outcome.sample_weight is not None:
+            columns.append(outcome.sample_weight / outcome.sample_weight.mean())
         return np.column_stack(columns).astype(np.float32)
 
     def fit(self, outputs, outcome, unseen=None):
@@ -123,8 +123,8 @@ class DiscreteTime:
     def _life_table(self, outcome):
         """Logits (n_causes, n_intervals) of the training set as a whole."""
         weight = np.ones(len(outcome.time))
-        if outcome.weight is not None:
-            weight = outcome.weight / outcome.weight.mean()
+        if outcome.sample_weight is not None:
+            weight = outcome.sample_weight / outcome.sample_weight.mean()
         interval, lived = self._position(outcome.time)
         passed = interval + np.where(outcome.causes > 0, 1.0, lived)
         n_at_risk = np.array(

@@ -40,7 +40,7 @@ class ProportionalHazards:
         self.columns = tuple(
             name
             for name in ("sample_weight", "strata", "entry")
-            if getattr(outcome, name.removeprefix("sample_")) is not None
+            if getattr(outcome, name) is not None
         )
 
     @property
@@ -62,8 +62,8 @@ class ProportionalHazards:
         _, ranks = np.unique(np.concatenate(ends), return_inverse=True)
         rank, *entry = np.split(ranks, len(ends))
         columns = [outcome.causes, rank]
-        if outcome.weight is not None:
-            columns.append(outcome.weight / outcome.weight.mean())
+        if outcome.sample_weight is not None:
+            columns.append(outcome.sample_weight / outcome.sample_weight.mean())
         if outcome.strata is not None:
             columns.append(np.unique(outcome.strata, return_inverse=True)[1])
         return np.column_stack(columns + entry).astype(np.float32)

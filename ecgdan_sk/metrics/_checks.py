@@ -17,38 +17,6 @@ def check_risk(y_pred, n_samples, name="y_pred"):
     return risk
 
 
-def check_weight(sample_weight, n_samples):
-    """One weight in float64 for each sample, none negative and not all zero."""
-    if sample_weight is None:
-        return np.ones(n_samples)
-    weight = check_array(
-        sample_weight, dtype=np.float64, ensure_2d=False, input_name="sample_weight"
-    )
-    if weight.shape != (n_samples,):
-        raise ValueError(
-            f"Expected one weight for each of the {n_samples} samples, got "
-            f"sample_weight of shape {weight.shape}."
-        )
-    if (weight < 0).any() or not weight.any():
-        raise ValueError(
-            "Weights must not be negative, and not all zero; got "
-            f"{(weight < 0).sum()} negative and {(weight == 0).sum()} zero of "
-            f"{n_samples}. Leave samples out instead."
-        )
-    return weight
-
-
-def check_strata(strata, n_samples):
-    """One stratum for each sample; a single one if none are given."""
-    strata = np.zeros(n_samples) if strata is None else np.asarray(strata)
-    if strata.shape != (n_samples,):
-        raise ValueError(
-            f"Expected one stratum for each of the {n_samples} samples, got strata of "
-            f"shape {strata.shape}."
-        )
-    return strata
-
-
 def check_probability(y_pred, shape, what):
     """Probabilities of the given shape."""
     probability = check_array(

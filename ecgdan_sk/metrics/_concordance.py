@@ -8,9 +8,9 @@ replicates, which share the sorting.
 
 import numpy as np
 
-from .._outcomes import check_survival
+from .._outcomes import check_strata, check_survival, check_weight
 from ._censoring import as_censoring
-from ._checks import check_risk, check_strata, check_weight
+from ._checks import check_risk
 
 
 def concordance_index(y_true, y_pred, *, sample_weight=None, strata=None):

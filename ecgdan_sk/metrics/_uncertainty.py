@@ -6,8 +6,8 @@ import numpy as np
 from scipy.stats import norm, t
 from sklearn.utils import check_consistent_length, check_random_state
 
-from .._outcomes import check_survival
-from ._checks import check_risk, check_weight
+from .._outcomes import check_survival, check_weight
+from ._checks import check_risk
 from ._concordance import ComparablePairs, concordance_index
 
 _N_PER_CHUNK = 32
