@@ -42,10 +42,10 @@ def write(path, text):
 
 def public_modules():
     """The package, and its modules without an underscore, by name."""
-    names = [name for _, name, _ in pkgutil.iter_modules(ecgdan_sk.__path__)]
-    at_the_top = {"survival", "pretraining"}
-    public = [n for n in names if not n.startswith("_") and n not in at_the_top]
-    return ["ecgdan_sk", *(f"ecgdan_sk.{name}" for name in public)]
+    walk = pkgutil.walk_packages(ecgdan_sk.__path__, "ecgdan_sk.")
+    at_the_top = {"ecgdan_sk.survival", "ecgdan_sk.pretraining"}
+    public = [n for _, n, _ in walk if "._" not in n and n not in at_the_top]
+    return ["ecgdan_sk", *public]
 
 
 def public_names(module):

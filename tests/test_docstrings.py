@@ -16,9 +16,9 @@ ANNOTATED = {"augmentation", "losses", "network", "paper_network"}
 
 
 def public_modules():
-    names = [name for _, name, _ in pkgutil.iter_modules(ecgdan_sk.__path__)]
-    public = [name for name in names if not name.startswith("_")]
-    return [ecgdan_sk, *(importlib.import_module(f"ecgdan_sk.{n}") for n in public)]
+    walk = pkgutil.walk_packages(ecgdan_sk.__path__, "ecgdan_sk.")
+    public = [name for _, name, _ in walk if "._" not in name]
+    return [ecgdan_sk, *map(importlib.import_module, public)]
 
 
 def public_objects(module):
