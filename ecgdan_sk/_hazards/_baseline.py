@@ -1,8 +1,9 @@
 """What a Cox model leaves open: the baseline hazard, estimated after training."""
 
 import numpy as np
+import torch
 
-from ._risk_sums import log_at_risk
+from ..losses._risk_sets import RiskSets
 
 
 class BreslowBaseline:
@@ -32,7 +33,7 @@ class BreslowBaseline:
         )
         with np.errstate(divide="ignore"):
             log_weighted = log_risk.astype(np.float64) + np.log(weight)
-        at_risk = log_at_risk(log_weighted, time, entry, self.times_)
+        at_risk = _log_at_risk(log_weighted, time, entry, self.times_)
         self.cumulative_hazard_ = np.exp(np.log(n_events) - at_risk).cumsum()
         return self
 
@@ -96,6 +97,15 @@ class BaselineHazards:
                 "of all samples."
             )
         return strata
+
+
+def _log_at_risk(log_x, time, entry, at):
+    """Log of the sum of exp(log_x) over everyone at risk at each of the times `at`."""
+    entry = None if entry is None else torch.from_numpy(entry)
+    risk_sets = RiskSets(torch.from_numpy(time), entry=entry)
+    sums = risk_sets.log_at_risk(torch.from_numpy(log_x)[risk_sets.order])
+    # There is one for each distinct time, as times fall.
+    return sums.numpy()[::-1][np.searchsorted(np.unique(time), at)]
 
 
 def _of_causes(log_risks, outcome):

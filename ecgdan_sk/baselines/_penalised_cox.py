@@ -3,6 +3,7 @@
 from numbers import Integral, Real
 
 import numpy as np
+import torch
 from sklearn.base import BaseEstimator
 from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import check_is_fitted, validate_data
@@ -10,6 +11,7 @@ from sksurv.base import SurvivalAnalysisMixin
 from sksurv.linear_model import CoxnetSurvivalAnalysis
 
 from .._outcomes import check_survival
+from ..losses import cox_loss
 from ..model_selection import EventKFold
 
 _RIDGE = 1e-6  # the solver asks for some absolute penalty
@@ -222,18 +224,15 @@ def _structured(event, time):
 
 def _log_likelihood(log_risk, event, time):
     """Log partial likelihood (n_models,) of log risks (n_samples, n_models)."""
-    order = np.argsort(-time, kind="stable")
-    log_risk, event, time = log_risk[order], event[order], time[order]
-    at_risk = np.logaddexp.accumulate(log_risk, axis=0)
-    # Tied times share one risk set: read the sum at the end of their run.
-    last_tied = np.searchsorted(-time, -time, side="right") - 1
-    return (log_risk - at_risk[last_tied])[event].sum(axis=0)
+    event, time = torch.from_numpy(event), torch.from_numpy(time)
+    models = torch.from_numpy(np.ascontiguousarray(log_risk.T))
+    losses = [cox_loss(model, event, time, ties="breslow").item() for model in models]
+    return -event.sum().item() * np.array(losses)
 
 
 def _steepest(X, event, time):
     """Largest slope of the mean log partial likelihood where all coefficients are 0."""
-    order = np.argsort(-time, kind="stable")
-    X, event, time = X[order], event[order], time[order]
-    last_tied = np.searchsorted(-time, -time, side="right") - 1
-    expected = X.cumsum(axis=0)[last_tied] / (last_tied + 1)[:, None]
-    return np.abs((X - expected)[event].sum(axis=0)).max() / len(X)
+    log_risk = torch.zeros(len(X), dtype=torch.float64, requires_grad=True)
+    event, time = torch.from_numpy(event), torch.from_numpy(time)
+    (event.sum() * cox_loss(log_risk, event, time, ties="breslow")).backward()
+    return np.abs(log_risk.grad.numpy() @ X).max() / len(X)
