@@ -5,6 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from sklearn.utils.validation import check_array
 
+_DAYS_PER_YEAR = 365.25
+
 
 @dataclass(frozen=True)
 class Outcome:
@@ -207,3 +209,10 @@ def _check_times(time):
                 f"{problem}; the first is sample {np.argmax(wrong)}. Leave out samples "
                 "whose follow-up had ended by the time of the ECG."
             )
+
+
+def unit_told(longest, unit):
+    """What to divide times by for people, and its name: days become years at two."""
+    if unit == "days" and longest >= 2 * _DAYS_PER_YEAR:
+        return _DAYS_PER_YEAR, "years"
+    return 1.0, str(unit)

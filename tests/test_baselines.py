@@ -114,6 +114,13 @@ def test_covariates_say_what_is_missing(cohort):
         cox_covariates().fit(cohort.X, cohort.y)
 
 
+def test_covariates_that_are_no_numbers_are_named_with_a_remedy(cohort):
+    letters = np.where(cohort.covariates["sex"] == 1, "M", "F")
+    X = ECGRecords(cohort.X, 100, covariates=cohort.covariates.assign(sex=letters))
+    with pytest.raises(ValueError, match="sex does not hold numbers.*as 0 and 1"):
+        cox_covariates().fit(X, cohort.y)
+
+
 def test_ridge_agrees_with_scikit_survival(table):
     X, y = table
     model = PenalisedCox().fit(X, y)

@@ -441,6 +441,7 @@ def test_bad_ecgs_and_estimators_are_told(model, records, cohort):
 
 
 def test_times_are_told_in_a_unit_of_their_size():
+    assert Clock.of(730.5, "days").unit == "years"
     assert Clock.of(3652.5, "days").told(365.25) == "1 years"
     assert Clock.of(100.0, "days").unit == "days"
     assert Clock.of(3652.5, "months").unit == "months"

@@ -5,6 +5,7 @@ import torch
 from scipy.optimize import minimize
 
 from ..losses import SurvivalLoss
+from ..records._covariate_table import covariate_table
 
 _RIDGE = 1e-6  # a column that no event tells of stays at zero
 
@@ -32,7 +33,7 @@ class CovariateCox:
 
     def fit(self, records, target, loss):
         """Maximise the partial likelihood: `loss` as for `SurvivalLoss`, its target."""
-        table = self._table(records)
+        table = covariate_table(records, self.columns)
         self._check_known(table)
         self.means_ = np.nanmean(table, axis=0)
         spread = np.nanstd(table, axis=0)
@@ -43,37 +44,13 @@ class CovariateCox:
 
     def log_risks(self, records):
         """Log risks (n_samples, n_causes), 0 on average over the training set."""
-        return self._design(self._table(records)) @ self.coef_
+        return self._design(covariate_table(records, self.columns)) @ self.coef_
 
     def _design(self, table):
         """Standardised values, and for the flagged columns whether one is missing."""
         is_missing = np.isnan(table)
         values = np.where(is_missing, 0.0, (table - self.means_) / self.scales_)
         return np.hstack([values, is_missing[:, self.flagged_]])
-
-    def _table(self, records):
-        """The columns as numbers, of shape (n_samples, n_columns)."""
-        known = [] if records.covariates is None else list(records.covariates)
-        absent = [name for name in self.columns if name not in known]
-        if absent:
-            raise ValueError(
-                f"Covariate {', '.join(map(str, absent))} is not there; X has "
-                f"{', '.join(map(str, known)) or 'none'}. Pass ECGRecords(X, "
-                "covariates=...) with these columns."
-            )
-        table = records.covariates[list(self.columns)]
-        texts = [name for name in table if table[name].dtype.kind not in "biufc"]
-        numbers = table.drop(columns=texts).columns
-        if texts:
-            raise ValueError(
-                f"Covariate {', '.join(map(str, texts))} does not hold numbers (those "
-                f"that do: {', '.join(map(str, numbers)) or 'none'}). Code a sex as 0 "
-                "and 1, and a group as one indicator each."
-            )
-        table = table.to_numpy(np.float64)
-        if np.isinf(table).any():
-            raise ValueError("A covariate is infinite. Use NaN for missing values.")
-        return table
 
     def _check_known(self, table):
         empty = [n for n, none in zip(self.columns, np.isnan(table).all(0)) if none]

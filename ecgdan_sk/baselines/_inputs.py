@@ -8,7 +8,8 @@ from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import check_is_fitted
 
-from ..records import ECGRecords, as_records
+from ..records import as_records
+from ..records._covariate_table import covariate_table
 from ..records._signal_checks import check_ecg
 
 
@@ -42,7 +43,7 @@ class Covariates(TransformerMixin, BaseEstimator):
         self.columns = columns
 
     def fit(self, X, y=None):
-        """Check that the columns are there.
+        """Check that the columns are there, and that they hold numbers.
 
         Parameters
         ----------
@@ -56,7 +57,7 @@ class Covariates(TransformerMixin, BaseEstimator):
         Covariates
             This transformer.
         """
-        self._table(X)
+        covariate_table(X, self.columns)
         self.n_leads_in_ = X.shape[1]
         return self
 
@@ -73,7 +74,7 @@ class Covariates(TransformerMixin, BaseEstimator):
         ndarray of shape (n_samples, n_columns)
             In the order of `columns`.
         """
-        return self._table(X).to_numpy(np.float64)
+        return covariate_table(X, self.columns)
 
     def get_feature_names_out(self, input_features=None):
         """The columns.
@@ -95,19 +96,6 @@ class Covariates(TransformerMixin, BaseEstimator):
         tags.input_tags.three_d_array = True
         tags.requires_fit = False
         return tags
-
-    def _table(self, X):
-        """The columns of the covariates, once it is certain that they are there."""
-        covariates = X.covariates if isinstance(X, ECGRecords) else None
-        known = [] if covariates is None else list(covariates)
-        missing = [name for name in self.columns if name not in known]
-        if missing:
-            raise ValueError(
-                f"Covariate {', '.join(map(str, missing))} is not there; X has "
-                f"{', '.join(map(str, known)) or 'none'}. Pass ECGRecords(X, "
-                "covariates=...) with these columns, or name others."
-            )
-        return covariates[list(self.columns)]
 
 
 class RandomConvolutions(TransformerMixin, BaseEstimator):

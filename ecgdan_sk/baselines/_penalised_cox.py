@@ -224,7 +224,7 @@ def _structured(event, time):
 
 def _log_likelihood(log_risk, event, time):
     """Log partial likelihood (n_models,) of log risks (n_samples, n_models)."""
-    event, time = torch.from_numpy(event), torch.from_numpy(time)
+    event, time = _tensors(event, time)
     models = torch.from_numpy(np.ascontiguousarray(log_risk.T))
     losses = [cox_loss(model, event, time, ties="breslow").item() for model in models]
     return -event.sum().item() * np.array(losses)
@@ -233,6 +233,11 @@ def _log_likelihood(log_risk, event, time):
 def _steepest(X, event, time):
     """Largest slope of the mean log partial likelihood where all coefficients are 0."""
     log_risk = torch.zeros(len(X), dtype=torch.float64, requires_grad=True)
-    event, time = torch.from_numpy(event), torch.from_numpy(time)
+    event, time = _tensors(event, time)
     (event.sum() * cox_loss(log_risk, event, time, ties="breslow")).backward()
     return np.abs(log_risk.grad.numpy() @ X).max() / len(X)
+
+
+def _tensors(*columns):
+    """Tensors of columns, such as the fields of a structured array."""
+    return [torch.from_numpy(np.ascontiguousarray(column)) for column in columns]

@@ -9,6 +9,7 @@ from sklearn.utils import Bunch
 
 from ..records import LEADS, ECGRecords
 from ..records._lazy import LazySignals
+from ..records._leads_and_ids import first_ten
 from ..records._signal_checks import check_amplitude
 from ._check_leads import checked
 from ._cohorts._flow import CohortFlow
@@ -21,7 +22,7 @@ from ._cohorts._hdf5_tracings import (
     read_tracing,
 )
 from ._cohorts._outcomes import as_outcome
-from ._cohorts._tables import check_distinct, check_matched, first_ten, read_table
+from ._cohorts._tables import check_distinct, check_matched, read_table
 
 DAYS_PER_YEAR = 365.25
 _SOURCE = "https://zenodo.org/records/4916206"

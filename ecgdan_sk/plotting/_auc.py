@@ -5,9 +5,9 @@ from functools import partial
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
-from .._outcomes import check_survival
+from .._outcomes import check_survival, unit_told
 from ..metrics import bootstrap_ci, cumulative_dynamic_auc
-from ._axes import COLORS, GREY, new_axes, tidy, time_scale
+from ._axes import COLORS, GREY, new_axes, tidy
 
 _DECILES = np.linspace(0.1, 0.9, 9)
 
@@ -185,7 +185,7 @@ class TimeDependentAUCDisplay:
             Itself.
         """
         ax = new_axes(ax)
-        scale, unit = time_scale(self.times[-1], self.time_unit)
+        scale, unit = unit_told(self.times[-1], self.time_unit)
         times = self.times / scale
         n_before = sum(not line.get_label().startswith("_") for line in ax.lines)
         color = COLORS[n_before % len(COLORS)]

@@ -6,8 +6,6 @@ import numpy as np
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 GREY = "#666666"
 
-_DAYS_PER_YEAR = 365.25
-
 
 def pyplot():
     """matplotlib.pyplot."""
@@ -46,13 +44,6 @@ def sequential(n):
     if n == 2:
         return [COLORS[0], COLORS[1]]
     return list(pyplot().get_cmap("viridis")(np.linspace(0.72, 0.05, n)))
-
-
-def time_scale(longest, unit):
-    """What to divide times by, and their unit on the axis: long ones in years."""
-    if unit == "days" and longest > 2 * _DAYS_PER_YEAR:
-        return _DAYS_PER_YEAR, "years"
-    return 1.0, unit
 
 
 def draw_matrix(ax, values, leads, label, **scale):

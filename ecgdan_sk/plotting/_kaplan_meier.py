@@ -6,10 +6,10 @@ from sksurv.compare import compare_survival
 from sksurv.nonparametric import kaplan_meier_estimator
 from sksurv.util import Surv
 
-from .._outcomes import check_survival
+from .._outcomes import check_survival, unit_told
 from ..metrics._checks import check_risk
 from ..model_selection import out_of_fold
-from ._axes import GREY, new_axes, sequential, tidy, time_scale, within_unit
+from ._axes import GREY, new_axes, sequential, tidy, within_unit
 
 # The axis ends where fewer than this share is at risk (Pocock et al., 2002).
 _LEAST_AT_RISK = 0.1
@@ -203,7 +203,7 @@ class KaplanMeierDisplay:
         """
         ax = new_axes(ax, (6.0, 4.8))
         end = np.quantile(self.time, 1 - _LEAST_AT_RISK)
-        scale, unit = time_scale(self.time.max(), self.time_unit)
+        scale, unit = unit_told(self.time.max(), self.time_unit)
         colors = sequential(len(self.labels))
         for k, (label, color) in enumerate(zip(self.labels, colors)):
             self._draw_curve(ax, self.group == k, scale, color=color, label=label)

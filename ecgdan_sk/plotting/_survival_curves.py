@@ -2,8 +2,9 @@
 
 import numpy as np
 
+from .._outcomes import unit_told
 from ..metrics._checks import check_probability
-from ._axes import COLORS, GREY, new_axes, tidy, time_scale, within_unit
+from ._axes import COLORS, GREY, new_axes, tidy, within_unit
 from ._predictions import last_predicted_time, predicted_survival
 
 _MOST_CURVES = len(COLORS)
@@ -120,7 +121,7 @@ class SurvivalCurveDisplay:
             Itself.
         """
         ax = new_axes(ax, (7.0, 4.0))
-        scale, unit = time_scale(self.times[-1], self.time_unit)
+        scale, unit = unit_told(self.times[-1], self.time_unit)
         times = self.times / scale
         if self.cohort is not None:
             for low, high in _BANDS:

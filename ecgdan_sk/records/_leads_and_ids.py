@@ -96,7 +96,7 @@ def check_distinct(ids):
     if len(repeated):
         raise ValueError(
             f"ids must differ, but {len(repeated)} of them are repeated: "
-            f"{_first_ten(repeated)}. Leave out the copies, or pass what recordings "
+            f"{first_ten(repeated)}. Leave out the copies, or pass what recordings "
             "share as patient_ids."
         )
 
@@ -114,7 +114,7 @@ def matched(table, ids):
         "ids are repeated in the table": index[index.duplicated()].unique(),
     }
     found = [
-        f"{len(wrong)} {problem}: {_first_ten(wrong)}"
+        f"{len(wrong)} {problem}: {first_ten(wrong)}"
         for problem, wrong in problems.items()
         if len(wrong)
     ]
@@ -127,6 +127,7 @@ def matched(table, ids):
     return table.loc[ids]
 
 
-def _first_ten(ids):
-    """Their names."""
-    return ", ".join(map(str, ids[:10])) + (", ..." if len(ids) > 10 else "")
+def first_ten(values):
+    """The first ten values, and dots where there are more."""
+    values = list(values)
+    return ", ".join(map(str, values[:10])) + (", ..." if len(values) > 10 else "")

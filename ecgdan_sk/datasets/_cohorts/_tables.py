@@ -4,6 +4,8 @@ import zlib
 
 import pandas as pd
 
+from ...records._leads_and_ids import first_ten
+
 
 def read_table(path, types, source, **options):
     """The columns named in `types` of a CSV file, as those types."""
@@ -61,12 +63,6 @@ def check_matched(named, names, there, theres, remedy):
             f"{_listed(only_named)}, nor have {len(only_there)} of {len(there)} "
             f"{theres}{_listed(only_there)}. {remedy}"
         )
-
-
-def first_ten(values):
-    """The first ten values, and dots where there are more."""
-    values = list(values)
-    return ", ".join(map(str, values[:10])) + (", ..." if len(values) > 10 else "")
 
 
 def _listed(ids):

@@ -7,8 +7,8 @@ from typing import NamedTuple
 import numpy as np
 
 from ...records import LEADS
+from ...records._leads_and_ids import first_ten
 from .._formats._recording import ECGFileError, lead_name, mv_per, reading
-from ._tables import first_ten
 
 # Headers of a few hundred bytes; what is longer is no header of a recording.
 _LONGEST_HEADER = 65_536

@@ -4,8 +4,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-_DAYS_PER_YEAR = 365.25
-_LEAST_YEARS = 2
+from ..._outcomes import unit_told
+
 _N_TIMES = 120
 
 
@@ -29,9 +29,7 @@ class Clock(NamedTuple):
     @classmethod
     def of(cls, end, unit):
         """Many days are told in years."""
-        if unit == "days" and end >= _LEAST_YEARS * _DAYS_PER_YEAR:
-            return cls(end, _DAYS_PER_YEAR, "years")
-        return cls(end, 1.0, str(unit))
+        return cls(end, *unit_told(end, unit))
 
     @property
     def ticks(self):
