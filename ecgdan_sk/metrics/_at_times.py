@@ -1,20 +1,26 @@
 """Scores at given times, censoring undone by inverse probability weights.
 
-scikit-survival has these scores too, and the tests hold them equal; but it estimates
-the censoring from the follow-up of the whole training set, which a fitted model does
-not (and, to be shared, should not) hold.
+scikit-survival has these scores too, and the tests hold them equal where no times are
+tied; but it estimates the censoring from the follow-up of the whole training set, which
+a fitted model does not (and, to be shared, should not) hold, and it weighs an event by
+the probability of not being censored up to and including its time. Events come first
+here, so that theirs is the probability just before (Graf et al., 1999): on monthly
+times the difference is about 1 % of a Brier score, on yearly ones 15 %.
 """
 
 import numpy as np
 from sklearn.utils.validation import check_array
 from sksurv.nonparametric import kaplan_meier_estimator
 
-from .._outcomes import check_survival
+from .._outcomes import check_entry, check_strata, check_survival
 from ._censoring import as_censoring
 from ._checks import check_probability, check_times
+from ._concordance import sum_by_stratum
 
 
-def cumulative_dynamic_auc(y_true, y_pred, *, times, censoring=None):
+def cumulative_dynamic_auc(
+    y_true, y_pred, *, times, censoring=None, strata=None, entry=None
+):
     """Area under the ROC curve at each time: event by then against none until then.
 
     Parameters
@@ -28,6 +34,13 @@ def cumulative_dynamic_auc(y_true, y_pred, *, times, censoring=None):
     censoring : CensoringKaplanMeier, structured array or None, default=None
         Censoring distribution: the `censoring_` of a fitted estimator, or the target
         it was fitted on. None estimates it from `y_true`.
+    strata : array-like of shape (n_samples,) or None, default=None
+        Stratum of each sample; only samples of the same stratum are compared. None
+        compares all.
+    entry : array-like of shape (n_samples,) or None, default=None
+        When each sample came under observation, on the scale of the times; only samples
+        that were at risk together are compared, and samples that could not be followed
+        until a time do not count then. None means at 0.
 
     Returns
     -------
@@ -55,27 +68,28 @@ def cumulative_dynamic_auc(y_true, y_pred, *, times, censoring=None):
     event, time = check_survival(y_true)
     at = check_times(times, time)
     risk = _check_risk_at_times(y_pred, len(time), len(at))
-    cases = event & (time <= at.max())
-    weight = as_censoring(censoring, y_true).weights(time, cases)
+    strata = check_strata(strata, len(time))
+    entry = None if entry is None else check_entry(entry, time)
+    curve = as_censoring(censoring, y_true, entry)
     auc = np.empty(len(at))
     for k, t in enumerate(at):
-        is_case, is_control = event & (time <= t), time > t
-        if not is_case.any():
+        case, control = curve.weights_at(t, event, time, entry)
+        concordant, comparable = (
+            _sums(case, control, risk[:, k], strata)
+            if entry is None
+            else sum_by_stratum(event, time, risk[:, k], case, control, strata, entry)
+        )
+        if comparable == 0:
             raise ValueError(
                 f"Nobody had the event by time {t:g}, so its AUC is undefined; the "
-                f"first event of y_true is at {time[event].min():g}."
+                f"first event of y_true is at {time[event].min():g}. With strata or "
+                "entry, a case needs somebody of its stratum who was at risk with it."
             )
-        controls = np.sort(risk[is_control, k])
-        # The mean of both sides counts equal risks half.
-        lower = sum(
-            np.searchsorted(controls, risk[is_case, k], side) / 2
-            for side in ("left", "right")
-        )
-        auc[k] = np.average(lower, weights=weight[is_case]) / len(controls)
+        auc[k] = concordant / comparable
     return auc if np.ndim(times) else float(auc[0])
 
 
-def integrated_auc(y_true, y_pred, *, times, censoring=None):
+def integrated_auc(y_true, y_pred, *, times, censoring=None, strata=None, entry=None):
     """Mean over time of `cumulative_dynamic_auc`, weighted by when events happen.
 
     Parameters
@@ -89,6 +103,8 @@ def integrated_auc(y_true, y_pred, *, times, censoring=None):
         previous one, and weighs by the fall of the survival curve in it.
     censoring : CensoringKaplanMeier, structured array or None, default=None
         Censoring distribution, see `cumulative_dynamic_auc`.
+    strata, entry : array-like of shape (n_samples,) or None, default=None
+        Stratum and time of entry of each sample, see `cumulative_dynamic_auc`.
 
     Returns
     -------
@@ -108,14 +124,15 @@ def integrated_auc(y_true, y_pred, *, times, censoring=None):
     0.75
     """
     _check_increasing(times, 1)
-    auc = cumulative_dynamic_auc(y_true, y_pred, times=times, censoring=censoring)
-    observed, survival = kaplan_meier_estimator(*check_survival(y_true))
+    given = {"censoring": censoring, "strata": strata, "entry": entry}
+    auc = cumulative_dynamic_auc(y_true, y_pred, times=times, **given)
+    observed, survival = kaplan_meier_estimator(*check_survival(y_true), entry)
     steps = np.concatenate([[1.0], survival])
     fall = -np.diff(steps[np.searchsorted(observed, times, side="right")], prepend=1.0)
     return float(np.average(auc, weights=fall))
 
 
-def brier_score(y_true, y_pred, *, times, censoring=None):
+def brier_score(y_true, y_pred, *, times, censoring=None, entry=None):
     """Mean squared error of survival probabilities at each time.
 
     Parameters
@@ -124,12 +141,16 @@ def brier_score(y_true, y_pred, *, times, censoring=None):
         Fields (event, time), as made by `sksurv.util.Surv`.
     y_pred : array-like of shape (n_samples, n_times), or (n_samples,) for one time
         Predicted probabilities of being without event at each time (survival, not
-        risk).
+        risk); with `entry`, given that there was none until then.
     times : float or array-like of shape (n_times,)
         When to score, in the unit of `y_true`.
     censoring : CensoringKaplanMeier, structured array or None, default=None
         Censoring distribution: the `censoring_` of a fitted estimator, or the target
         it was fitted on. None estimates it from `y_true`.
+    entry : array-like of shape (n_samples,) or None, default=None
+        When each sample came under observation, on the scale of the times. A sample
+        counts at the times after its entry until which it could be followed. None means
+        at 0.
 
     Returns
     -------
@@ -159,18 +180,24 @@ def brier_score(y_true, y_pred, *, times, censoring=None):
     shape = (len(time), len(at)) if np.ndim(times) else np.shape(time)
     survival = check_probability(y_pred, shape, "survival probabilities")
     survival = survival.reshape(len(time), len(at))
-    censoring = as_censoring(censoring, y_true)
-    case_weight = censoring.weights(time, event & (time <= at.max()))
-    control_weight = censoring.weights(at, np.ones(len(at), bool))
+    entry = None if entry is None else check_entry(entry, time)
+    curve = as_censoring(censoring, y_true, entry)
     score = np.empty(len(at))
     for k, t in enumerate(at):
-        as_case = survival[:, k] ** 2 * case_weight * (time <= t)
-        as_control = (1 - survival[:, k]) ** 2 * control_weight[k] * (time > t)
-        score[k] = np.mean(as_case + as_control)
+        case, control = curve.weights_at(t, event, time, entry)
+        squares = survival[:, k] ** 2 * case + (1 - survival[:, k]) ** 2 * control
+        n_samples = len(time) if entry is None else curve.reach(t, entry).sum()
+        if n_samples == 0:
+            raise ValueError(
+                f"Nobody entered before time {t:g} and could be followed until then; "
+                f"the times of entry are {entry.min():g} to {entry.max():g}. Score at "
+                "other times."
+            )
+        score[k] = squares.sum() / n_samples
     return score if np.ndim(times) else float(score[0])
 
 
-def integrated_brier_score(y_true, y_pred, *, times, censoring=None):
+def integrated_brier_score(y_true, y_pred, *, times, censoring=None, entry=None):
     """Brier score averaged over time, by the trapezoidal rule.
 
     Parameters
@@ -183,6 +210,8 @@ def integrated_brier_score(y_true, y_pred, *, times, censoring=None):
         At least two increasing times, in the unit of `y_true`.
     censoring : CensoringKaplanMeier, structured array or None, default=None
         Censoring distribution, see `brier_score`.
+    entry : array-like of shape (n_samples,) or None, default=None
+        When each sample came under observation, see `brier_score`.
 
     Returns
     -------
@@ -203,8 +232,26 @@ def integrated_brier_score(y_true, y_pred, *, times, censoring=None):
     0.25
     """
     _check_increasing(times, 2)
-    score = brier_score(y_true, y_pred, times=times, censoring=censoring)
+    given = {"times": times, "censoring": censoring, "entry": entry}
+    score = brier_score(y_true, y_pred, **given)
     return float(np.trapezoid(score, times) / (times[-1] - times[0]))
+
+
+def _sums(case, control, risk, strata):
+    """Weight of concordant and of all pairs, where all controls outlive all cases."""
+    concordant, comparable = 0.0, 0.0
+    for stratum in np.unique(strata):
+        is_case, is_control = ((w > 0) & (strata == stratum) for w in (case, control))
+        # All controls weigh the same, which a ratio leaves out.
+        controls = np.sort(risk[is_control])
+        # The mean of both sides counts equal risks half.
+        lower = sum(
+            np.searchsorted(controls, risk[is_case], side) / 2
+            for side in ("left", "right")
+        )
+        concordant += (case[is_case] * lower).sum()
+        comparable += case[is_case].sum() * len(controls)
+    return concordant, comparable
 
 
 def _check_risk_at_times(y_pred, n_samples, n_times):

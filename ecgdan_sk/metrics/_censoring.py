@@ -22,7 +22,8 @@ class CensoringKaplanMeier:
         Probability of not being censored up to and including each time.
     end_ : float
         Last observed time at which that probability is positive; 0 if there is none.
-        No score that weighs by it is defined later.
+    since_entry_ : bool
+        Whether the times count from the entry of each sample.
 
     Examples
     --------
@@ -33,7 +34,10 @@ class CensoringKaplanMeier:
     array([1. , 0.5])
     """
 
-    def fit(self, event, time):
+    # Curves that were saved before they could be.
+    since_entry_ = False
+
+    def fit(self, event, time, entry=None):
         """Estimate the curve.
 
         Parameters
@@ -42,6 +46,10 @@ class CensoringKaplanMeier:
             Whether, or of which cause, the event came; False or 0 means censored.
         time : array-like of shape (n_samples,)
             When, in the unit of the target.
+        entry : array-like of shape (n_samples,) or None, default=None
+            When each sample came under observation. Follow-up begins there, so the
+            censoring is taken to depend on the time since then: studies end so many
+            years after they recruited, not at an age. None means at 0.
 
         Returns
         -------
@@ -50,6 +58,9 @@ class CensoringKaplanMeier:
         """
         event = np.asarray(event) != 0
         time = np.asarray(time, dtype=np.float64)
+        self.since_entry_ = entry is not None
+        if self.since_entry_:
+            time = since(entry, time)
         # Events leave before the samples that are censored at the same time.
         observed, survival = kaplan_meier_estimator(event, time, reverse=True)
         is_censoring = np.isin(observed, time[~event])
@@ -57,23 +68,30 @@ class CensoringKaplanMeier:
         self.end_ = float(observed[survival > 0].max(initial=0.0))
         return self
 
-    def survival(self, times):
-        """Probability of not being censored up to and including each time.
+    def survival(self, times, *, before=False):
+        """Probability of not being censored up to each time.
 
         Parameters
         ----------
         times : array-like of shape (n_times,)
             Any times; after the last known one the curve is held.
+        before : bool, default=False
+            Whether those censored at the very time still count as not censored.
 
         Returns
         -------
         ndarray of shape (n_times,)
         """
         steps = np.concatenate([[1.0], self.survival_])
-        return steps[np.searchsorted(self.times_, times, side="right")]
+        side = "left" if before else "right"
+        return steps[np.searchsorted(self.times_, times, side=side)]
 
-    def weights(self, times, needed):
+    def weights(self, times, needed, *, before=True):
         """Inverse probabilities of not being censored.
+
+        An event at a time is seen if the censoring does not come before it, so that its
+        weight takes the curve just before the time (Graf et al., 1999). Who is without
+        event at a time is seen if the censoring comes later.
 
         Parameters
         ----------
@@ -81,6 +99,9 @@ class CensoringKaplanMeier:
             When each sample is needed.
         needed : ndarray of bool of shape (n_samples,)
             Which samples are.
+        before : bool, default=True
+            Whether the samples have their event at these times; False means that they
+            are followed beyond.
 
         Returns
         -------
@@ -93,25 +114,112 @@ class CensoringKaplanMeier:
             If a sample is needed after the curve has ended.
         """
         times = np.asarray(times, dtype=np.float64)
-        late = np.flatnonzero(needed & (times > self.end_))
+        late = np.flatnonzero(needed & ~self.knows(times, before=before))
         if late.size:
             raise ValueError(
-                f"The censoring distribution is known up to time {self.end_:g}, but "
+                f"The censoring distribution is known up to time {self._last:g}, but "
                 f"{late.size} samples are needed later; the first is sample {late[0]} "
                 f"at time {times[late[0]]:g}. Score at earlier times (tau, times), "
                 "or estimate the censoring from longer follow-up; survival_scorers "
                 "truncates by itself."
             )
-        return np.divide(needed, self.survival(times), where=needed, out=0.0 * times)
+        uncensored = self.survival(times, before=before)
+        return np.divide(needed, uncensored, where=needed, out=0.0 * times)
+
+    def knows(self, times, *, before=True):
+        """Whether there is a weight at each time, see `weights`.
+
+        Parameters
+        ----------
+        times : ndarray
+            When.
+        before : bool, default=True
+            Whether an event is looked for; False means follow-up beyond the time.
+
+        Returns
+        -------
+        ndarray of bool
+            In the shape of `times`.
+        """
+        return (times <= self._last) & (self.survival(times, before=before) > 0)
+
+    @property
+    def _last(self):
+        """Longest time observed."""
+        return max(self.end_, self.times_.max(initial=0.0))
+
+    def weights_at(self, at, event, time, entry=None):
+        """Weights of who had the event by a time, and of who is without it then.
+
+        Each kind stands for those of its kind who were censored, so that both together
+        add up to the number of samples but for chance.
+
+        Parameters
+        ----------
+        at : float
+            When to look.
+        event, time : ndarray of shape (n_samples,)
+            Whether and when the event came; False means censored.
+        entry : ndarray of shape (n_samples,) or None, default=None
+            When each sample came under observation. Samples that entered later than
+            `at`, or too early to be followed until then, have no weight.
+
+        Returns
+        -------
+        cases, controls : ndarray of shape (n_samples,)
+            0 for all others.
+
+        Raises
+        ------
+        ValueError
+            If the curve ends before `at`.
+        """
+        lag, counts = np.full(len(time), float(at)), np.ones(len(time), bool)
+        if entry is not None:
+            counts = self.reach(at, entry)
+            lag, time = since(entry, lag), since(entry, time)
+        cases = self.weights(time, counts & event & (time <= lag))
+        return cases, self.weights(lag, counts & (time > lag), before=False)
+
+    def reach(self, at, entry):
+        """Which samples came under observation before a time, and not too early.
+
+        Parameters
+        ----------
+        at : float
+            When to look.
+        entry : ndarray of shape (n_samples,)
+            When each sample came under observation.
+
+        Returns
+        -------
+        ndarray of bool of shape (n_samples,)
+            False also where `at` is later after entry than anybody was followed.
+        """
+        lag = since(entry, at)
+        return (lag > 0) & self.knows(lag, before=False)
 
 
-def as_censoring(censoring, y_true):
+def since(entry, time):
+    """Time under observation; rounded, or equal durations would differ by rounding."""
+    return np.round(time - np.asarray(entry, dtype=np.float64), 6)
+
+
+def as_censoring(censoring, y_true, entry=None):
     """The fitted curve that a metric was given: itself, of a target, or of `y_true`."""
-    if isinstance(censoring, CensoringKaplanMeier):
-        return censoring
-    return CensoringKaplanMeier().fit(
-        *check_survival(y_true if censoring is None else censoring)
-    )
+    if censoring is None:
+        return CensoringKaplanMeier().fit(*check_survival(y_true), entry)
+    if not isinstance(censoring, CensoringKaplanMeier):
+        censoring = CensoringKaplanMeier().fit(*check_survival(censoring))
+    if censoring.since_entry_ != (entry is not None):
+        known = "with" if censoring.since_entry_ else "without"
+        raise ValueError(
+            f"The censoring distribution was estimated {known} times of entry, but the "
+            f"samples are scored {'without' if entry is None else 'with'} them. Pass "
+            "entry to both: CensoringKaplanMeier().fit(event, time, entry), and the "
+            "score's entry."
+        )
+    return censoring
 
 
 def _has(name):
@@ -156,7 +264,7 @@ class WithCensoring(MetaEstimatorMixin, BaseEstimator):
     def __init__(self, estimator):
         self.estimator = estimator
 
-    def fit(self, X, y, **fit_params):
+    def fit(self, X, y, *, entry=None, **fit_params):
         """Fit the estimator and the censoring curve.
 
         Parameters
@@ -165,6 +273,9 @@ class WithCensoring(MetaEstimatorMixin, BaseEstimator):
             What the estimator takes.
         y : structured array of shape (n_samples,)
             Fields (event, time), as made by `sksurv.util.Surv`.
+        entry : array-like of shape (n_samples,) or None, default=None
+            When each sample came under observation; also passed to the estimator's
+            `fit`. None passes nothing.
         **fit_params : dict
             Passed to the estimator's `fit`.
 
@@ -173,7 +284,9 @@ class WithCensoring(MetaEstimatorMixin, BaseEstimator):
         WithCensoring
             Itself.
         """
-        self.censoring_ = CensoringKaplanMeier().fit(*check_survival(y))
+        if entry is not None:
+            fit_params["entry"] = entry
+        self.censoring_ = CensoringKaplanMeier().fit(*check_survival(y), entry)
         self.estimator_ = clone(self.estimator).fit(X, y, **fit_params)
         return self
 

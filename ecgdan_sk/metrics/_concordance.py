@@ -3,17 +3,20 @@
 A pair (i, j) is comparable if i had its event before j's follow-up ended; censoring at
 the time of an event counts as later, another event does not. It is concordant if i had
 the higher risk. Pairs weigh `case[i] * control[j]`. Leading axes of the weights hold
-replicates, which share the sorting.
+replicates, which share the sorting. With times of entry, j must have entered before i
+had its event: who came later was not at risk of being the first.
 """
 
 import numpy as np
 
-from .._outcomes import check_strata, check_survival, check_weight
-from ._censoring import as_censoring
+from .._outcomes import check_entry, check_strata, check_survival, check_weight
+from ._censoring import as_censoring, since
 from ._checks import check_risk
 
+_N_PER_CHUNK = 4_000_000  # pairs looked at together
 
-def concordance_index(y_true, y_pred, *, sample_weight=None, strata=None):
+
+def concordance_index(y_true, y_pred, *, sample_weight=None, strata=None, entry=None):
     """Harrell's C: how often the riskier of two samples has the earlier event.
 
     A pair is comparable if the one had its event before the follow-up of the other
@@ -32,6 +35,10 @@ def concordance_index(y_true, y_pred, *, sample_weight=None, strata=None):
     strata : array-like of shape (n_samples,) or None, default=None
         Stratum of each sample, such as its site or its fold; only samples of the same
         stratum are compared. None compares all.
+    entry : array-like of shape (n_samples,) or None, default=None
+        When each sample came under observation, on the scale of the times (such as the
+        age at the ECG); only samples that were at risk together are compared. None
+        means at 0.
 
     Returns
     -------
@@ -68,14 +75,13 @@ def concordance_index(y_true, y_pred, *, sample_weight=None, strata=None):
     risk = check_risk(y_pred, len(time))
     weight = check_weight(sample_weight, len(time))
     strata = check_strata(strata, len(time))
-    sums = np.zeros(2)
-    for rows in (strata == stratum for stratum in np.unique(strata)):
-        pairs = ComparablePairs(event[rows], time[rows], risk[rows])
-        sums += pairs.sums(weight[rows], weight[rows])
-    return _defined(*sums)
+    entry = None if entry is None else check_entry(entry, time)
+    return defined(*sum_by_stratum(event, time, risk, weight, weight, strata, entry))
 
 
-def concordance_index_ipcw(y_true, y_pred, *, censoring=None, tau=None):
+def concordance_index_ipcw(
+    y_true, y_pred, *, censoring=None, tau=None, strata=None, entry=None
+):
     """Uno's C: Harrell's, freed of the influence of the censoring.
 
     Each pair weighs by the inverse squared probability of not having been censored
@@ -92,6 +98,12 @@ def concordance_index_ipcw(y_true, y_pred, *, censoring=None, tau=None):
         it was fitted on. None estimates it from `y_true`.
     tau : float or None, default=None
         Only events before this time count. None means all.
+    strata : array-like of shape (n_samples,) or None, default=None
+        Stratum of each sample, see `concordance_index`. None compares all.
+    entry : array-like of shape (n_samples,) or None, default=None
+        When each sample came under observation, see `concordance_index`. The later
+        sample of a pair then weighs too, and all pairs are looked at one by one; those
+        that need a longer follow-up than anybody's are left out. None means at 0.
 
     Returns
     -------
@@ -117,13 +129,38 @@ def concordance_index_ipcw(y_true, y_pred, *, censoring=None, tau=None):
     """
     event, time = check_survival(y_true)
     risk = check_risk(y_pred, len(time))
+    strata = check_strata(strata, len(time))
+    entry = None if entry is None else check_entry(entry, time)
     counts = event if tau is None else event & (time < tau)
-    weight = as_censoring(censoring, y_true).weights(time, counts)
-    pairs = ComparablePairs(event, time, risk)
-    return _defined(*pairs.sums(weight**2, np.ones(len(time))))
+    curve = as_censoring(censoring, y_true, entry)
+    if entry is not None:
+        columns = (time, risk, strata, entry)
+        return defined(*_sums_since_entry(curve, event, counts, *columns))
+    case, control = curve.weights(time, counts) ** 2, np.ones(len(time))
+    return defined(*sum_by_stratum(event, time, risk, case, control, strata, entry))
 
 
-def _defined(concordant, comparable):
+def _sums_since_entry(curve, event, counts, time, risk, strata, entry):
+    """Weight of concordant and of all pairs, each weighed for both of its samples."""
+    followed, sums = since(entry, time), np.zeros(2)
+    counts = counts & curve.knows(followed)
+    weight = curve.weights(followed, counts)
+    # Who is censored at the time of an event was at risk, who has an event was not.
+    end = 2 * _rank(time) + ~event
+    cases = np.flatnonzero(counts)
+    for rows in np.array_split(cases, 1 + len(cases) * len(time) // _N_PER_CHUNK):
+        at_risk = (end > end[rows, None]) & (entry < time[rows, None])
+        at_risk &= strata == strata[rows, None]
+        lag = since(entry, time[rows, None])
+        # Who could never be followed so long after entry has nobody to stand for it.
+        at_risk &= curve.knows(lag)
+        pairs = curve.weights(lag, at_risk) * weight[rows, None]
+        lower = (risk < risk[rows, None]) + (risk == risk[rows, None]) / 2
+        sums += (pairs * lower).sum(), pairs.sum()
+    return sums
+
+
+def defined(concordant, comparable):
     """Their ratio as a float, or an error if it is 0 / 0."""
     if comparable == 0:
         raise ValueError(
@@ -134,6 +171,22 @@ def _defined(concordant, comparable):
     return float(concordant / comparable)
 
 
+def pairs_by_stratum(event, time, risk, strata, entry):
+    """Which samples are in each stratum, and their comparable pairs."""
+    for stratum in np.unique(strata):
+        rows = strata == stratum
+        columns = (event, time, risk, entry)
+        yield rows, ComparablePairs(*(None if c is None else c[rows] for c in columns))
+
+
+def sum_by_stratum(event, time, risk, case, control, strata, entry):
+    """Weight of concordant and of all pairs of samples of the same stratum."""
+    sums = np.zeros(2)
+    for rows, pairs in pairs_by_stratum(event, time, risk, strata, entry):
+        sums += pairs.sums(case[rows], control[rows])
+    return sums
+
+
 class ComparablePairs:
     """The comparable pairs of samples with known outcomes and risks.
 
@@ -141,29 +194,67 @@ class ComparablePairs:
     ----------
     event, time, risk : ndarray of shape (n_samples,)
         Whether and when the event came, and what was predicted (higher = earlier).
+    entry : ndarray of shape (n_samples,) or None
+        When each sample came under observation.
     """
 
-    def __init__(self, event, time, risk):
-        self.event = event
+    def __init__(self, event, time, risk, entry=None):
+        n, self.event, self._risk = len(time), event, _rank(risk)
+        rank = _rank(time if entry is None else np.concatenate([time, entry]))
         # Censored samples outlive the events of the same time.
-        self._end, self._risk = 2 * _rank(time) + ~event, _rank(risk)
+        self._end = 2 * rank[:n] + ~event
+        # Who enters at the time of an event was not yet at risk of it.
+        self._entry = None if entry is None else 2 * rank[n:] + 1
 
     def sums(self, case, control):
         """Weight of concordant and of all pairs, for weights (..., n_samples)."""
-        concordant, comparable = _outlived(self._end, self._risk, control)
+        concordant, comparable = self._at_risk(control)
         case = case * self.event
         return (case * concordant).sum(-1), (case * comparable).sum(-1)
 
     def totals(self, weight):
         """Weight of the concordant and of all comparable pairs of each sample."""
         case = weight * self.event
-        as_case = _outlived(self._end, self._risk, weight)
-        # Seen from the later sample, time and risk run backwards.
-        as_control = _outlived(-self._end, -self._risk, case)
+        as_case = self._at_risk(weight)
+        as_control = self._cases_of(case)
         return tuple(
             case * by_case + weight * by_control
             for by_case, by_control in zip(as_case, as_control)
         )
+
+    def _at_risk(self, control):
+        """Weight of who is at risk when a sample ends: of lower risk, and all."""
+        later = _outlived(self._end, self._risk, control)
+        if self._entry is None:
+            return later
+        weight = np.concatenate([np.zeros_like(control), control], axis=-1)
+        entered_later = _outlived(*self._with_entries(), weight)
+        n = len(self._end)
+        return [_less(a, b[..., :n]) for a, b in zip(later, entered_later)]
+
+    def _cases_of(self, case):
+        """Weight of the cases that a sample was at risk for: of higher risk, and all.
+
+        Seen from the later sample, time and risk run backwards.
+        """
+        earlier = _outlived(-self._end, -self._risk, case)
+        if self._entry is None:
+            return earlier
+        weight = np.concatenate([case, np.zeros_like(case)], axis=-1)
+        end, risk = self._with_entries()
+        before_entry = _outlived(-end, -risk, weight)
+        n = len(self._end)
+        return [_less(a, b[..., n:]) for a, b in zip(earlier, before_entry)]
+
+    def _with_entries(self):
+        """Ends and entries as one list of times, with the risk of each."""
+        return np.concatenate([self._end, self._entry]), np.tile(self._risk, 2)
+
+
+def _less(whole, part):
+    """Their difference, without what rounding leaves of equal sums."""
+    rest = whole - part
+    return np.where(rest > 1e-12 * whole, rest, 0.0)
 
 
 def _outlived(end, risk, weight):

@@ -1,7 +1,10 @@
 """Scorers: what cross-validation calls with an estimator, X and y."""
 
+import warnings
+
 import numpy as np
 from sklearn.metrics import make_scorer
+from sklearn.utils.metadata_routing import MetadataRequest
 
 from .._outcomes import check_survival
 from ._at_times import brier_score, cumulative_dynamic_auc, integrated_brier_score
@@ -18,15 +21,18 @@ def survival_scorers(times):
     Parameters
     ----------
     times : float or array-like of shape (n_times,)
-        When to score AUC and Brier score, in the unit of the target. In a fold whose
-        follow-up, or whose censoring curve, does not reach as far, a score is taken
-        where it ends; one before the first event of the fold, at that event.
+        When to score AUC and Brier score, in the unit of the target. Choose times that
+        every fold reaches: in a fold whose follow-up, or whose censoring curve, ends
+        earlier, a score is taken there, under the same name and with a warning; one
+        before the first event of the fold, at that event.
 
     Returns
     -------
     callable
-        `scorers(estimator, X, y)` -> dict, to be given as `scoring` to
-        `cross_validate` or, with `refit`, to a search. Its keys are
+        `scorers(estimator, X, y, *, entry=None, strata=None)` -> dict, to be given as
+        `scoring` to `cross_validate` or, with `refit`, to a search; times of entry and
+        strata are passed to the metrics, and arrive through metadata routing. Predicted
+        survival is then divided by that at entry. The keys are
         ``concordance_index``, ``concordance_index_ipcw``, ``auc_<time>`` and, for
         estimators that predict survival functions, ``neg_brier_<time>`` and
         ``neg_integrated_brier`` (from 0 to the last of the times). Higher is better.
@@ -73,46 +79,73 @@ class _SurvivalScorers:
     def __repr__(self):
         return f"survival_scorers(times={self.times.tolist()})"
 
-    def __call__(self, estimator, X, y):
-        censoring = _censoring_of(estimator)
+    def get_metadata_routing(self):
+        """What cross-validation is asked to pass on, wherever it is given."""
+        request = MetadataRequest(owner=self)
+        request.score.add_request(param="entry", alias=True)
+        request.score.add_request(param="strata", alias=True)
+        return request
+
+    def __call__(self, estimator, X, y, *, entry=None, strata=None):
+        given = {"censoring": _censoring_of(estimator), "entry": entry}
         risk = estimator.predict(X)
-        scores = {"concordance_index": concordance_index(y, risk)}
-        # The last event that counts is the one at the end of the curve.
-        tau = np.nextafter(censoring.end_, np.inf)
-        scores["concordance_index_ipcw"] = concordance_index_ipcw(
-            y, risk, censoring=censoring, tau=tau
-        )
-        at = _times_within(self.times, y, censoring)
-        auc = cumulative_dynamic_auc(y, risk, times=at, censoring=censoring)
+        scores = {
+            "concordance_index": concordance_index(y, risk, strata=strata, entry=entry),
+            "concordance_index_ipcw": concordance_index_ipcw(
+                y, risk, tau=_last_event(**given), strata=strata, **given
+            ),
+        }
+        at = _times_within(self.times, y, **given)
+        auc = cumulative_dynamic_auc(y, risk, times=at, strata=strata, **given)
         scores |= {f"auc_{t:g}": float(score) for t, score in zip(self.times, auc)}
         if hasattr(estimator, "predict_survival_function"):
-            scores |= self._brier_scores(survival_curves(estimator, X), y, censoring)
+            scores |= self._brier_scores(
+                survival_curves(estimator, X, entry), y, at, **given
+            )
         return scores
 
-    def _brier_scores(self, curves, y, censoring):
+    def _brier_scores(self, curves, y, at, *, censoring, entry):
         """Brier scores at the times, and integrated up to the last of them."""
-        at = _times_within(self.times, y, censoring)
-        brier = brier_score(y, curves(at), times=at, censoring=censoring)
+        given = {"censoring": censoring, "entry": entry}
+        brier = brier_score(y, curves(at), times=at, **given)
         scores = {f"neg_brier_{t:g}": -float(s) for t, s in zip(self.times, brier)}
-        grid = np.linspace(0, at.max(), _N_GRID + 1)[1:]
+        start = 0 if entry is None else np.min(entry)
+        grid = np.linspace(start, at.max(), _N_GRID + 1)[1:]
         scores["neg_integrated_brier"] = -integrated_brier_score(
-            y, curves(grid), times=grid, censoring=censoring
+            y, curves(grid), times=grid, **given
         )
         return scores
 
 
-def _times_within(times, y, censoring):
+def _last_event(censoring, entry):
+    """Where to stop, so that the event at the end of the curve still counts."""
+    # With entry, each sample has an end of its own.
+    return np.nextafter(censoring.end_, np.inf) if entry is None else None
+
+
+def _times_within(times, y, censoring, entry):
     """Times moved to where cases, controls and the censoring distribution exist."""
     event, time = check_survival(y)
-    first = time[event].min()
-    last = min(time[time < time.max()].max(initial=0.0), censoring.end_)
+    first, last = time[event].min(), time[time < time.max()].max(initial=0.0)
+    if entry is None:
+        last = min(last, censoring.end_)
     if first > last:
         raise ValueError(
             f"The first event of these {len(time)} samples is at time {first:g}, but "
             f"scores are defined up to {last:g} only, where follow-up here or in the "
             "training set ends. Use fewer folds, so that each holds more events."
         )
-    return np.clip(times, first, last)
+    within = np.clip(times, first, last)
+    if (within != times).any():
+        pairs = zip(times[within != times], within[within != times])
+        warnings.warn(
+            f"These {len(time)} samples can be scored from time {first:g} to {last:g}: "
+            f"{', '.join(f'time {t:g} was scored at {at:g}' for t, at in pairs)}. "
+            "Scores of folds at different times are not to be averaged: choose times "
+            "that every fold reaches, or fewer folds.",
+            stacklevel=3,
+        )
+    return within
 
 
 def _censoring_of(estimator):
@@ -130,18 +163,25 @@ def _censoring_of(estimator):
     )
 
 
-def survival_curves(estimator, X):
+def survival_curves(estimator, X, entry=None):
     """A function of times that gives survival of shape (n_samples, n_times).
 
     1 before the first known time of a step function, its last value after the last.
+    With times of entry, given that there was no event until then.
     """
     curves = estimator.predict_survival_function(X)
 
+    def alive(curve, times):
+        return np.where(times < curve.x[0], 1.0, curve(np.clip(times, *curve.domain)))
+
     def survival(times):
+        if entry is None:
+            return np.stack([alive(curve, times) for curve in curves])
+        # Nobody who entered with a survival of 0 there is left to divide by it.
         return np.stack(
             [
-                np.where(times < curve.x[0], 1.0, curve(np.clip(times, *curve.domain)))
-                for curve in curves
+                np.minimum(alive(curve, times) / max(alive(curve, start), 1e-300), 1.0)
+                for curve, start in zip(curves, np.asarray(entry, float))
             ]
         )
 
