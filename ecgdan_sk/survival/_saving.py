@@ -6,13 +6,12 @@ from numbers import Integral
 from .._hazards import DiscreteTime, ProportionalHazards
 from .._hazards._baseline import BaselineHazards, BreslowBaseline
 from .._hazards._covariates import CovariateCox
-from .._tensor_files import read_tensors, write_tensors
+from .._tensor_files import from_plain, read_tensors, to_plain, write_tensors
 from .._training import restored_net
 from .._version import __version__
 from ..losses import SurvivalLoss
 from ..metrics._censoring import CensoringKaplanMeier
 from ._fitting import risk_module
-from ._state import from_plain, to_plain
 
 _KIND = "DualAttentionSurvival"
 _CLASSES = (
