@@ -17,6 +17,7 @@ from ._outcomes import Outcome, check_survival
 from .losses import cox_loss
 from .metrics import CensoringKaplanMeier, concordance_index
 from .model_selection import EventKFold
+from .records._leads_and_ids import aligned_to
 
 _STEEPEST = 20.0  # log hazard per standard deviation of the risk
 
@@ -106,6 +107,7 @@ class CalibratedSurvival(SurvivalCurves, MetaEstimatorMixin, BaseEstimator):
             If the held-out risks do not rank the patients at all: everyone then gets
             the same.
         """
+        y, groups = aligned_to(X, y=y, groups=groups)
         event, time = check_survival(y)
         if event.sum() < 2:
             raise ValueError(

@@ -16,6 +16,7 @@ from sklearn.model_selection import (
 from sklearn.utils import _safe_indexing, check_consistent_length, check_random_state
 
 from ._outcomes import check_causes
+from .records._leads_and_ids import aligned_to, patient_groups
 
 
 class EventKFold(BaseCrossValidator):
@@ -98,10 +99,12 @@ class EventKFold(BaseCrossValidator):
             If `y` is not structured, or if there are not enough events, or patients
             with events, to give every fold one.
         """
+        y, groups = aligned_to(X, y=y, groups=groups)
         causes, _ = check_causes(y)
         event = causes > 0
         groups = getattr(X, "patient_ids", None) if groups is None else groups
         check_consistent_length(X, event, groups)
+        groups = None if groups is None else patient_groups(groups)
         if groups is not None and len(np.unique(groups)) == len(event):
             groups = None
         self._check_events(event, groups)
@@ -243,7 +246,7 @@ def split_by_event(causes, fraction, *, groups=None, random_state=None):
     check_consistent_length(causes, groups)
     if not 0 < fraction < 1:
         raise ValueError(f"Expected a fraction inside (0, 1), got {fraction}.")
-    owner = np.arange(len(causes)) if groups is None else _codes(groups)
+    owner = np.arange(len(causes)) if groups is None else patient_groups(groups)
     cause_of, n_samples = _cause_of_each(causes, owner), np.bincount(owner)
     rng, second = check_random_state(random_state), []
     for cause in np.unique(cause_of):
@@ -264,11 +267,6 @@ def split_by_event(causes, fraction, *, groups=None, random_state=None):
             "a patient with one. Collect more."
         )
     return parts
-
-
-def _codes(groups):
-    """Patients numbered from 0."""
-    return np.unique(np.asarray(groups), return_inverse=True)[1]
 
 
 def _cause_of_each(causes, owner):
@@ -328,6 +326,7 @@ def out_of_fold(estimator, X, y, cv=5, *, groups=None, n_jobs=None):
     True
     """
     cv = EventKFold(cv, random_state=0) if isinstance(cv, Integral) else cv
+    y, groups = aligned_to(X, y=y, groups=groups)
     splits = list(cv.split(X, y, groups))
     ranks = Parallel(n_jobs=n_jobs)(
         delayed(_fold_ranks)(clone(estimator), X, y, train, test)

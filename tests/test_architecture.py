@@ -20,7 +20,7 @@ MAY_IMPORT = {
     "datasets": "records reports",
     "preprocessing": "_beats records",
     "measurements": "_beats preprocessing records",
-    "metrics model_selection": "_outcomes",
+    "metrics model_selection": "_outcomes records",
     "_architectures": "_tensor_files network paper_network records",
     "_training": "_tensor_files augmentation losses network",
     "_hazards": "_outcomes losses records",
@@ -30,7 +30,7 @@ MAY_IMPORT = {
     "pretraining": "_architectures _tensor_files _training _version augmentation "
     "encoders losses metrics network paper_network records reports",
     "calibration": "_hazards _outcomes _tensor_files _version losses metrics "
-    "model_selection survival",
+    "model_selection records survival",
     "baselines": "_hazards _outcomes losses measurements metrics model_selection "
     "records",
     "explain": "_architectures _beats _outcomes _training _version measurements "

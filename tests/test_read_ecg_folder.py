@@ -47,7 +47,7 @@ def test_covariates_are_row_aligned(folder):
     assert records.covariates.index.tolist() == ["a", "b", "c"]
     np.testing.assert_array_equal(records.covariates["age"], [np.nan, np.nan, 63])
     assert records.covariates["device_qt_interval_ms"].tolist()[2] == 404
-    assert records.patient_ids is None
+    assert records.patient_ids.tolist() == [None, None, "1234567"]
     assert read_ecg_folder(folder, "c.xml").X.patient_ids.tolist() == ["1234567"]
 
 

@@ -28,7 +28,7 @@ def records():
         sampling_rate=100,
         covariates=pd.DataFrame(
             {"age": [60.0, np.nan, 70, 80, 90, 50], "site": list("aabbcc")},
-            index=pd.Index(list("uvwxyz"), name="ecg"),
+            index=pd.Index([f"r{i}" for i in range(6)], name="ecg"),
         ),
         ids=[f"r{i}" for i in range(6)],
         patient_ids=[0, 0, 1, 1, 2, 2],

@@ -6,12 +6,15 @@ import joblib
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.base import clone
 from sklearn.model_selection import train_test_split
 
 from ecgdan_sk import DualAttentionSurvival
 from ecgdan_sk._architectures._weights import encoder_weights, starting_weights
 from ecgdan_sk.datasets import check_leads, make_ecg_cohort
+from ecgdan_sk.model_selection import EventKFold
 from ecgdan_sk.records import LEADS, ECGRecords, as_records
+from ecgdan_sk.records._leads_and_ids import aligned_to, patient_groups
 
 
 @pytest.fixture
@@ -20,7 +23,7 @@ def records():
     return ECGRecords(
         rng.standard_normal((6, 12, 50)).astype(np.float32),
         sampling_rate=100,
-        covariates=pd.DataFrame({"age": np.arange(6)}, index=list("abcdef")),
+        covariates=pd.DataFrame({"age": np.arange(6)}, index=np.arange(6) * 10),
         ids=np.arange(6) * 10,
         patient_ids=[0, 0, 1, 1, 2, 2],
     )
@@ -176,6 +179,112 @@ def test_arrays_are_named_by_the_twelve_leads(records):
 def test_bad_input(arguments, message):
     with pytest.raises(ValueError, match=message):
         ECGRecords(**{"signals": np.zeros((2, 12, 50)), **arguments})
+
+
+def labelled(n=6, seed=0):
+    """Signals, ids, and a table of which each row tells its id, in another order."""
+    ids = [f"p{i:02d}" for i in range(n)]
+    table = pd.DataFrame({"age": np.arange(n, dtype=float)}, index=ids)
+    return np.zeros((n, 12, 50)), ids, table.sample(frac=1, random_state=seed)
+
+
+def test_tables_with_labels_are_put_in_the_order_of_the_ids():
+    X, ids, table = labelled()
+    patients = pd.Series(table["age"] // 2, name="patient")
+    records = ECGRecords(X, 100, ids=ids, covariates=table, patient_ids=patients)
+    assert records.covariates.index.tolist() == ids
+    assert records.covariates["age"].tolist() == [0, 1, 2, 3, 4, 5]
+    assert records.patient_ids.tolist() == [0, 0, 1, 1, 2, 2]
+
+
+def test_a_table_without_labels_is_taken_in_its_order():
+    X, ids, table = labelled()
+    plain = table.reset_index(drop=True)
+    assert ECGRecords(X, ids=ids, covariates=plain).covariates is plain
+    assert ECGRecords(X, covariates=table).covariates is table
+    assert ECGRecords(X, ids=range(6), covariates=plain).covariates is plain
+
+
+@pytest.mark.parametrize("name", ["covariates", "patient_ids"])
+@pytest.mark.parametrize(
+    "index",
+    [list("abcdef"), [9, 4, 2, 0, 1, 3], [f"p{i:02d}" for i in [0, 0, 1, 2, 3, 4]]],
+    ids=["others", "numbers", "repeated"],
+)
+def test_labels_that_are_not_the_ids_are_refused(name, index):
+    X, ids, table = labelled()
+    column = table["age"] if name == "patient_ids" else table
+    with pytest.raises(ValueError, match=rf"{name} is labelled .*{name}\.to_numpy"):
+        ECGRecords(X, ids=ids, **{name: column.set_axis(index)})
+
+
+def test_a_plain_range_beside_shuffled_numbers_may_mean_either():
+    X, _, table = labelled()
+    with pytest.raises(ValueError, match="in what order its rows are meant"):
+        ECGRecords(X, ids=[3, 1, 2, 0, 5, 4], covariates=table.reset_index(drop=True))
+
+
+def test_what_is_given_beside_records_is_aligned(fitted):
+    model, cohort = fitted
+    ids = [f"p{i:02d}" for i in range(40)]
+    records = ECGRecords(cohort.X[:], 100, ids=ids)
+    weight = pd.Series(np.linspace(1, 2, 40), index=ids)
+    shuffled = weight.sample(frac=1, random_state=0)
+    expected = model.score(records, cohort.y, sample_weight=weight.to_numpy())
+    assert model.score(records, cohort.y, sample_weight=shuffled) == expected
+    with pytest.raises(ValueError, match="sample_weight is labelled"):
+        model.score(records, cohort.y, sample_weight=weight.set_axis(range(1, 41)))
+    again = clone(model).fit(records, cohort.y, sample_weight=shuffled)
+    np.testing.assert_array_equal(
+        again.predict(records),
+        clone(model).fit(records, cohort.y, sample_weight=weight).predict(records),
+    )
+    y = pd.DataFrame({"event": cohort.y["event"], "time": cohort.y["time"]}, index=ids)
+    (found,) = aligned_to(records, y=y.iloc[::-1])
+    pd.testing.assert_frame_equal(found, y)
+
+
+def test_folds_by_labelled_groups_keep_patients_together(fitted):
+    y = fitted[1].y
+    ids = [f"p{i:02d}" for i in range(40)]
+    records = ECGRecords(fitted[1].X[:], 100, ids=ids)
+    patients = pd.Series(np.arange(40) // 2, index=ids)
+    expected = list(EventKFold(2, random_state=0).split(records, y, patients.values))
+    found = EventKFold(2, random_state=0).split(records, y, patients.iloc[::-1])
+    for (_, one), (_, other) in zip(expected, found):
+        np.testing.assert_array_equal(one, other)
+
+
+@pytest.mark.parametrize("missing", [None, np.nan, "", "  ", pd.NA, pd.NaT])
+def test_missing_patients_are_groups_of_their_own(missing):
+    with pytest.warns(UserWarning, match="2 of 6 recordings have no patient identif"):
+        found = patient_groups(["b", missing, "a", "b", missing, "nan"])
+    assert found.tolist() == [1, 3, 0, 1, 4, 2]
+
+
+def test_patient_groups_of_numbers():
+    assert patient_groups([30, 10, 30]).tolist() == [1, 0, 1]
+    with pytest.warns(UserWarning, match="the first is 1"):
+        assert patient_groups([30, np.nan, 30, None]).tolist() == [0, 1, 0, 2]
+
+
+@pytest.mark.parametrize("missing", [None, np.nan, ""])
+def test_one_recording_without_patient_keeps_the_others_together(fitted, missing):
+    cohort = fitted[1]
+    patients = [f"p{i // 2}" for i in range(39)] + [missing]
+    records = ECGRecords(cohort.X[:], 100, patient_ids=patients)
+    with pytest.warns(UserWarning, match="1 of 40 recordings have no patient"):
+        train, test = next(EventKFold(2, random_state=0).split(records, cohort.y))
+    assert not set(train[train < 38] // 2) & set(test[test < 38] // 2)
+
+
+def test_missing_patients_come_back_from_a_folder(records, tmp_path):
+    pytest.importorskip("pyarrow")
+    some = ECGRecords(records.signals, patient_ids=["a", None, "a", np.nan, "", "b"])
+    some.save(tmp_path / "x")
+    with pytest.warns(UserWarning, match="3 of 6"):
+        found = patient_groups(ECGRecords.open(tmp_path / "x").patient_ids)
+    assert found.tolist() == [0, 2, 0, 3, 4, 1]
 
 
 def test_tables_are_matched_by_id(records):

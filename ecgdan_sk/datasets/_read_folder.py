@@ -62,7 +62,7 @@ def read_ecg_folder(
             ECGs in mV in the order of their paths, with covariates as `read_ecg` has
             them. `ids` are the names of the files without ending, or where these are
             not unique the paths below the folder. `patient_ids` are those of the
-            files, or None unless each of them tells its patient.
+            files, None where one does not tell its patient.
         errors : DataFrame with the columns path and error
             One row for each file that could not be read or has another layout.
 
@@ -218,7 +218,7 @@ def _records(folder, kept, sampling_rate, kind, lazy):
         layout.leads,
         covariates=covariates_of(told, ids),
         ids=ids,
-        patient_ids=None if None in patients else patients,
+        patient_ids=patients if any(patients) else None,
     )
 
 

@@ -7,6 +7,7 @@ from scipy.stats import norm, t
 from sklearn.utils import check_consistent_length, check_random_state
 
 from .._outcomes import check_survival, check_weight
+from ..records._leads_and_ids import patient_groups
 from ._checks import check_risk
 from ._concordance import ComparablePairs, concordance_index
 
@@ -236,7 +237,7 @@ def paired_c_index_difference(
     moved = influence[0] - influence[1]
     if groups is not None:
         check_consistent_length(y_true, groups)
-        moved = np.bincount(np.unique(groups, return_inverse=True)[1], moved)
+        moved = np.bincount(patient_groups(groups), moved)
     error = np.sqrt((moved**2).sum() * len(moved) / (len(moved) - 1))
     return _tested(values[0] - values[1], error, norm(), confidence_level)
 

@@ -302,6 +302,9 @@ class ECGReportPretrainer(
         """
         self._validate_params()
         records = as_records(X)
+        reports, patient_ids = self._aligned(
+            records, reports=reports, patient_ids=patient_ids
+        )
         X = self._learn_input(records)
         ids = records.patient_ids if patient_ids is None else patient_ids
         patients = check_patients(ids, len(X), self.validation_fraction)
@@ -387,6 +390,7 @@ class ECGReportPretrainer(
         float
             Between 0 and 1; equal reports count as hits.
         """
+        (reports,) = self._aligned(X, reports=reports)
         places = self._places(X)
         encoded = self.embedder_.transform(reports, n_samples=len(places))
         pair = places, self._text_places(encoded.embeddings)

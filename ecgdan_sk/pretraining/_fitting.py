@@ -7,6 +7,7 @@ from sklearn.model_selection import GroupShuffleSplit
 from .._architectures._paper import check_twelve_leads
 from .._training import ECGDataset, train_net
 from ..augmentation import Augmentation
+from ..records._leads_and_ids import column, patient_groups
 from ..records._signal_checks import typical_spread
 from ._network import N_COLUMNS, ReportLoss, report_net
 
@@ -114,13 +115,13 @@ def check_patients(patient_ids, n_samples, validation_fraction):
     """Number of the patient of each ECG, counted from 0; without ids one each."""
     if patient_ids is None:
         patient_ids = np.arange(n_samples)
-    patient_ids = np.asarray(patient_ids)
+    patient_ids = column(patient_ids)
     if patient_ids.shape != (n_samples,):
         raise ValueError(
             f"Expected patient_ids of shape ({n_samples},), one for each ECG, got "
             f"{patient_ids.shape}."
         )
-    known, patients = np.unique(patient_ids, return_inverse=True)
+    known, patients = np.unique(patient_groups(patient_ids), return_inverse=True)
     n_needed = 2 if validation_fraction is None else 4
     if len(known) < n_needed:
         raise ValueError(

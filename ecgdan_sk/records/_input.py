@@ -2,7 +2,7 @@
 
 from sklearn.utils.validation import check_is_fitted
 
-from ._leads_and_ids import warn_of_missing
+from ._leads_and_ids import aligned_to, warn_of_missing
 from ._records import as_records
 from ._signal_checks import (
     check_amplitude,
@@ -25,6 +25,10 @@ class ECGInput:
         self.leads_in_, self.sampling_rate_in_ = records.leads, records.sampling_rate
         _, self.n_leads_in_, self.n_times_in_ = X.shape
         return X
+
+    def _aligned(self, X, **arguments):
+        """What is given beside `X`, with labels put in the order of its recordings."""
+        return aligned_to(X, **arguments)
 
     def _check_input(self, X):
         """Signals with the leads and the length seen in `fit`."""

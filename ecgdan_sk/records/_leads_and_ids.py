@@ -77,14 +77,92 @@ def warn_of_missing(leads, expected):
         )
 
 
-def aligned(values, n_samples, name):
-    """`values`, once it is certain that they hold one row for each recording."""
+def aligned(values, n_samples, name, ids=None):
+    """`values`, one row for each recording: those of pandas in the order of `ids`."""
     if values is not None and len(values) != n_samples:
         raise ValueError(
             f"{name} has {len(values)} rows, but there are {n_samples} recordings; "
             "give one row for each recording, in the same order."
         )
-    return values
+    if ids is None or not isinstance(values, pd.Series | pd.DataFrame):
+        return values
+    ids, index = pd.Index(ids), values.index
+    if index.equals(ids):
+        return values
+    is_numbered = isinstance(index, pd.RangeIndex)
+    same_labels = index.is_unique and index.isin(ids).all() and ids.isin(index).all()
+    if same_labels and not is_numbered:
+        return values.iloc[index.get_indexer(ids)]
+    if not same_labels and index.equals(pd.RangeIndex(n_samples)):
+        return values
+    raise ValueError(
+        f"{name} is labelled {first_ten(index[:3])}, ..., but the recordings have the "
+        f"ids {first_ten(ids[:3])}, ...: in what order its rows are meant cannot be "
+        f"told. Index {name} by the ids (set_index), or pass {name}.to_numpy() if its "
+        "rows are in the order of the recordings."
+    )
+
+
+def aligned_to(X, **arguments):
+    """Arguments beside `X`, those of pandas in the order of its recordings.
+
+    What has another length is left for the checks of those who take it.
+    """
+    ids = getattr(X, "ids", None)
+    for name, values in arguments.items():
+        labelled = ids is not None and isinstance(values, pd.Series | pd.DataFrame)
+        if labelled and len(values) == len(ids):
+            arguments[name] = aligned(values, len(ids), name, ids)
+    return tuple(arguments.values())
+
+
+def column(values):
+    """A one-dimensional array, or None; of missing identifiers None."""
+    if values is None:
+        return None
+    array = np.asarray(values)
+    # Of texts and NaN NumPy would make the text "nan".
+    missing = np.asarray(pd.isna(pd.Series(values, dtype=object)))
+    if array.ndim != 1 or not missing.any():
+        return array
+    array = np.asarray(pd.Series(values, dtype=object).to_numpy(), object)
+    array[missing] = None
+    return array
+
+
+def patient_groups(patient_ids):
+    """Number of the patient of each sample, from 0; one of its own where it is missing.
+
+    Parameters
+    ----------
+    patient_ids : array-like of shape (n_samples,)
+        Identifiers of any kind. None, NaN and empty texts are missing.
+
+    Returns
+    -------
+    ndarray of int of shape (n_samples,)
+        Equal where the identifiers are equal and not missing.
+
+    Warns
+    -----
+    UserWarning
+        If identifiers are missing: their recordings may be of one patient.
+    """
+    ids = np.asarray(column(patient_ids))
+    missing = np.array([i is None or str(i).strip() == "" for i in ids.tolist()], bool)
+    missing |= pd.isna(ids)
+    codes = pd.factorize(np.where(missing, None, ids.astype(object)), sort=True)[0]
+    if missing.any():
+        warnings.warn(
+            f"{missing.sum()} of {len(ids)} recordings have no patient identifier; the "
+            f"first is {np.argmax(missing)}. Each counts as a patient of its own: if "
+            "two are of one patient, that patient may be on both sides of a split. "
+            "Leave them out, or find their identifiers.",
+            UserWarning,
+            stacklevel=3,
+        )
+        codes[missing] = codes.max() + 1 + np.arange(missing.sum())
+    return codes.astype(np.intp)
 
 
 def check_distinct(ids):

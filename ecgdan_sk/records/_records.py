@@ -11,6 +11,7 @@ from ._leads_and_ids import (
     check_distinct,
     checked_leads,
     checked_rate,
+    column,
     lead_names,
     matched,
 )
@@ -34,11 +35,13 @@ class ECGRecords:
         Name of each lead, in the order of `signals`; case counts for nothing, "AVR" is
         aVR. None means the twelve of `LEADS`.
     covariates : DataFrame of shape (n_samples, n_covariates) or None, default=None
-        What else is known of each recording, such as age and sex; row-aligned.
+        What else is known of each recording, such as age and sex. With `ids` its rows
+        are put in their order by its index, which may also be a plain range.
     ids : array-like of shape (n_samples,) or None, default=None
         Identifier of each recording, all different. None means that they have none.
     patient_ids : array-like of shape (n_samples,) or None, default=None
-        Identifier of the patient of each recording. None means one patient each.
+        Identifier of the patient of each recording, of which None and NaN are missing;
+        a Series is put in the order of `ids`. None means one patient each.
     scale : float, array-like of shape (n_samples,) or None, default=None
         mV of one unit of `signals`, such as 0.001 for microvolts, of all or of each
         recording. They are scaled as they are read; the least value of a signed
@@ -78,10 +81,11 @@ class ECGRecords:
         self.signals = as_signals(signals, scale)
         self.sampling_rate = checked_rate(sampling_rate)
         self.leads = checked_leads(leads, signals.shape[1])
-        self.covariates = aligned(covariates, len(self), "covariates")
-        self.ids = aligned(_column(ids), len(self), "ids")
-        self.patient_ids = aligned(_column(patient_ids), len(self), "patient_ids")
+        self.ids = aligned(column(ids), len(self), "ids")
         check_distinct(self.ids)
+        self.covariates = aligned(covariates, len(self), "covariates", self.ids)
+        patient_ids = aligned(patient_ids, len(self), "patient_ids", self.ids)
+        self.patient_ids = column(patient_ids)
 
     @property
     def shape(self):
@@ -292,8 +296,3 @@ def as_records(X):
     if isinstance(X, ECGRecords):
         return X
     return ECGRecords(X if hasattr(X, "ndim") else np.asarray(X))
-
-
-def _column(values):
-    """A one-dimensional array, or None."""
-    return None if values is None else np.asarray(values)

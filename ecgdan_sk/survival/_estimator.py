@@ -384,6 +384,9 @@ class DualAttentionSurvival(
         """
         self._validate_params()
         records = as_records(X)
+        y, sample_weight, strata, entry = self._aligned(
+            records, y=y, sample_weight=sample_weight, strata=strata, entry=entry
+        )
         X = self._learn_input(records)
         check_same_length(X, y)
         outcome = check_outcome(
@@ -452,6 +455,9 @@ class DualAttentionSurvival(
         float
             Between 0 and 1; 0.5 is chance.
         """
+        y, sample_weight, strata = self._aligned(
+            X, y=y, sample_weight=sample_weight, strata=strata
+        )
         causes, time = check_causes(y)
         log_risk = self.predict(X)
         check_known_causes(causes, self.likelihood_.n_causes)
