@@ -25,8 +25,7 @@ from sksurv.util import Surv
 
 from ecgdan_sk import DualAttentionSurvival
 from ecgdan_sk.datasets import make_ecg_cohort
-from ecgdan_sk.records import LEADS, ECGRecords
-from ecgdan_sk.records._lazy import LazySignals
+from ecgdan_sk.records import LEADS, ECGRecords, LazySignals
 
 N_TEMPLATES = 200
 SHAPE = (12, 1000)

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+__all__ = ["Augmentation", "crop", "keep_paper_subset", "mask_leads", "mask_spans"]
+
 # Leads that the paper keeps of half of the batches, by their places in `LEADS`.
 PAPER_SUBSETS = (
     (0, 1),

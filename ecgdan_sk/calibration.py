@@ -19,6 +19,8 @@ from .metrics import CensoringKaplanMeier, concordance_index
 from .model_selection import EventKFold
 from .records._leads_and_ids import aligned_to
 
+__all__ = ["CalibratedSurvival"]
+
 _STEEPEST = 20.0  # log hazard per standard deviation of the risk
 
 

@@ -18,6 +18,8 @@ from sklearn.utils import _safe_indexing, check_consistent_length, check_random_
 from ._outcomes import check_causes
 from .records._leads_and_ids import aligned_to, patient_groups
 
+__all__ = ["EventKFold", "RepeatedEventKFold", "out_of_fold", "split_by_event"]
+
 
 class EventKFold(BaseCrossValidator):
     """K folds with the same share of events, and no patient in two of them.

@@ -8,6 +8,17 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+__all__ = [
+    "Decoder",
+    "Encoder",
+    "LeadAttention",
+    "MeanOverTime",
+    "ResidualBlock",
+    "RiskNet",
+    "TemporalAttention",
+    "Trunk",
+]
+
 
 def present_leads(x: Tensor) -> Tensor:
     """Mask (B, L) of the leads that were recorded; an absent lead is NaN throughout."""
@@ -258,7 +269,7 @@ class Encoder(nn.Module):
             lead = self.across_leads.attention(self.temporal(features), present)
         return lead, temporal
 
-    def lead_tokens(self, x: Tensor) -> Tensor:
+    def _lead_tokens(self, x: Tensor) -> Tensor:
         """One token per lead, (B, L, C), each from its own lead alone."""
         return self.temporal(self.trunk(self.scaled(x)))
 

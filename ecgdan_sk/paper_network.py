@@ -16,6 +16,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+__all__ = [
+    "PaperAutoencoder",
+    "PaperDecoder",
+    "PaperEncoder",
+    "PaperRiskHead",
+    "load_published_checkpoint",
+]
+
 _N_LEADS, _N_HEADS = 12, 8
 _WIDTHS = (4, 8, 16, 16, 16, 16)  # channels before and after each halving
 _PIECE = 8  # ECGs whose attention stays in the cache of a CPU

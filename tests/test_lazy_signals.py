@@ -25,8 +25,8 @@ from ecgdan_sk.preprocessing import (
     SignalQuality,
     Window,
 )
-from ecgdan_sk.records import LEADS, ECGRecords, _lazy
-from ecgdan_sk.records._lazy import LazySignals, SignalView
+from ecgdan_sk.records import LEADS, ECGRecords, LazySignals, _lazy
+from ecgdan_sk.records._lazy import SignalView
 from ecgdan_sk.records._signal_checks import check_ecg, check_training_ecg
 
 N_SAMPLES = 40

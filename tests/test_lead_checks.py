@@ -17,8 +17,8 @@ from ecgdan_sk.datasets import (
     read_ecg,
 )
 from ecgdan_sk.datasets._check_leads import checked
-from ecgdan_sk.records import LEADS, ECGRecords
-from ecgdan_sk.records._lazy import LazySignals, SignalView
+from ecgdan_sk.records import LEADS, ECGRecords, LazySignals
+from ecgdan_sk.records._lazy import SignalView
 
 LIMB = LEADS[:6]
 EIGHT = ("I", "II", *LEADS[6:])

@@ -15,13 +15,13 @@ from sksurv.util import Surv
 from torch import nn
 
 from ecgdan_sk.losses import (
-    SurvivalLoss,
     cause_specific_loss,
     cox_loss,
     deephit_loss,
     discrete_hazard_loss,
 )
 from ecgdan_sk.losses._risk_sets import RangeTree, cumulative_logsumexp
+from ecgdan_sk.losses._target import SurvivalLoss
 
 FOLDER = Path(__file__).parent / "golden"
 GOLDEN = json.loads((FOLDER / "losses.json").read_text())

@@ -32,11 +32,11 @@ def test_size_does_not_depend_on_the_length(n_times):
 
 
 def test_perturbing_a_lead_changes_no_other_token(encoder, x):
-    before = encoder.lead_tokens(x)
+    before = encoder._lead_tokens(x)
     for lead in range(12):
         perturbed = x.clone()
         perturbed[:, lead] += torch.randn(3, 320)
-        changed = (encoder.lead_tokens(perturbed) != before).any(2).any(0)
+        changed = (encoder._lead_tokens(perturbed) != before).any(2).any(0)
         assert changed.tolist() == [i == lead for i in range(12)]
 
 
@@ -51,7 +51,7 @@ def test_perturbing_a_lead_changes_no_other_temporal_attention(encoder, x):
 
 
 def test_leads_meet_in_the_cross_lead_attention(encoder, x):
-    tokens = encoder.lead_tokens(x).detach().requires_grad_()
+    tokens = encoder._lead_tokens(x).detach().requires_grad_()
     encoder.across_leads(tokens, present_leads(x))[:, 3].sum().backward()
     assert (tokens.grad.abs().amax((0, 2)) > 0).all()
 

@@ -29,8 +29,11 @@ from ecgdan_sk.plotting import (  # noqa: E402
     TimeDependentAUCDisplay,
     TrainingCurveDisplay,
 )
-from ecgdan_sk.records import LEADS, ECGRecords  # noqa: E402
-from ecgdan_sk.records._lazy import LazySignals  # noqa: E402
+from ecgdan_sk.records import (  # noqa: E402
+    LEADS,
+    ECGRecords,
+    LazySignals,  # noqa: E402
+)
 
 MM = 25.4  # per inch
 

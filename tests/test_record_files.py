@@ -12,8 +12,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from ecgdan_sk.records import ECGRecords, _lazy
-from ecgdan_sk.records._lazy import LazySignals, SignalView
+from ecgdan_sk.records import ECGRecords, LazySignals, _lazy
+from ecgdan_sk.records._lazy import SignalView
 
 pytest.importorskip("pyarrow")
 

@@ -13,8 +13,9 @@ from ecgdan_sk import DualAttentionSurvival
 from ecgdan_sk._architectures._weights import encoder_weights, starting_weights
 from ecgdan_sk.datasets import check_leads, make_ecg_cohort
 from ecgdan_sk.model_selection import EventKFold
-from ecgdan_sk.records import LEADS, ECGRecords, as_records
+from ecgdan_sk.records import LEADS, ECGRecords
 from ecgdan_sk.records._leads_and_ids import aligned_to, patient_groups
+from ecgdan_sk.records._records import as_records
 
 
 @pytest.fixture

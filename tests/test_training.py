@@ -13,7 +13,8 @@ from ecgdan_sk._training import _net as _net_module
 from ecgdan_sk._training._callbacks import one_cycle
 from ecgdan_sk.augmentation import Augmentation
 from ecgdan_sk.datasets import make_ecg_cohort
-from ecgdan_sk.losses import SurvivalLoss, cox_loss, reconstruction_loss
+from ecgdan_sk.losses import cox_loss, reconstruction_loss
+from ecgdan_sk.losses._target import SurvivalLoss
 from ecgdan_sk.network import RiskNet, present_leads
 from ecgdan_sk.records import LEADS, ECGRecords
 

@@ -4,7 +4,7 @@ import numpy as np
 import torch
 from scipy.optimize import minimize
 
-from ..losses import SurvivalLoss
+from ..losses._target import SurvivalLoss
 from ..records._covariate_table import covariate_table
 
 _RIDGE = 1e-6  # a column that no event tells of stays at zero

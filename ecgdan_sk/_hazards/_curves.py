@@ -1,6 +1,7 @@
 """Survival over time, as predicted: the methods that survival estimators share."""
 
 import numpy as np
+from sklearn.utils.validation import check_is_fitted
 from sksurv.functions import StepFunction
 
 
@@ -31,6 +32,7 @@ class SurvivalCurves:
             Step functions of time, or their values at `unique_times_`. A step function
             is 0 before the first event and holds its value past the last.
         """
+        check_is_fitted(self)
         hazard = self._cumulative_hazards(X, self.unique_times_, strata).sum(1)
         if return_array:
             return hazard
@@ -54,6 +56,7 @@ class SurvivalCurves:
             Step functions of time, or their values at `unique_times_`. A step function
             is 1 before the first event and holds its value past the last.
         """
+        check_is_fitted(self)
         survival = self.predict_survival_at(X, self.unique_times_, strata=strata)
         if return_array:
             return survival
@@ -81,6 +84,7 @@ class SurvivalCurves:
         ValueError
             If a time lies beyond the follow-up.
         """
+        check_is_fitted(self)
         at = self._checked_times(times)
         survival = np.exp(-self._cumulative_hazards(X, at, strata).sum(1))
         return survival if np.ndim(times) else survival[:, 0]
@@ -129,6 +133,7 @@ class SurvivalCurves:
         Aalen and Johansen (1978), Scandinavian Journal of Statistics 5, 141-150; with
         covariates Cheng, Fine and Wei (1998), Biometrics 54, 219-228.
         """
+        check_is_fitted(self)
         if times is None:
             return _incidence(self._cumulative_hazards(X, self.unique_times_, strata))
         at = self._checked_times(times)

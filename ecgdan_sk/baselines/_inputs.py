@@ -8,8 +8,8 @@ from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import check_is_fitted
 
-from ..records import as_records
 from ..records._covariate_table import covariate_table
+from ..records._records import as_records
 from ..records._signal_checks import check_ecg
 
 

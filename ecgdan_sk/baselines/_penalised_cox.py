@@ -140,7 +140,8 @@ class PenalisedCox(SurvivalAnalysisMixin, BaseEstimator):
         ndarray of shape (n_samples,)
             Higher means an earlier event.
         """
-        return self.model_.predict(self._checked(X))
+        X = self._checked(X)
+        return self.model_.predict(X)
 
     def predict_survival_function(self, X, return_array=False):
         """Probability of no event over time.
@@ -157,9 +158,8 @@ class PenalisedCox(SurvivalAnalysisMixin, BaseEstimator):
         ndarray of shape (n_samples,) or (n_samples, n_unique_times)
             Step functions, or their values.
         """
-        return self.model_.predict_survival_function(
-            self._checked(X), return_array=return_array
-        )
+        X = self._checked(X)
+        return self.model_.predict_survival_function(X, return_array=return_array)
 
     def predict_cumulative_hazard_function(self, X, return_array=False):
         """Cumulative hazard over time.
@@ -176,8 +176,9 @@ class PenalisedCox(SurvivalAnalysisMixin, BaseEstimator):
         ndarray of shape (n_samples,) or (n_samples, n_unique_times)
             Step functions, or their values.
         """
+        X = self._checked(X)
         return self.model_.predict_cumulative_hazard_function(
-            self._checked(X), return_array=return_array
+            X, return_array=return_array
         )
 
     def _n_folds(self, event):

@@ -7,8 +7,7 @@ from pathlib import Path
 import pandas as pd
 from sklearn.utils import Bunch
 
-from ..records import LEADS, ECGRecords
-from ..records._lazy import LazySignals
+from ..records import LEADS, ECGRecords, LazySignals
 from ._ages import age_in_years
 from ._check_leads import checked
 from ._cohorts._flow import CohortFlow

@@ -7,8 +7,7 @@ import numpy as np
 import pandas as pd
 from sklearn.utils import Bunch
 
-from ..records import LEADS, ECGRecords
-from ..records._lazy import LazySignals
+from ..records import LEADS, ECGRecords, LazySignals
 from ..records._leads_and_ids import first_ten
 from ..records._signal_checks import check_amplitude
 from ._check_leads import checked

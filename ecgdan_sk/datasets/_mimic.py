@@ -7,8 +7,7 @@ import numpy as np
 import pandas as pd
 from sklearn.utils import Bunch
 
-from ..records import LEADS, ECGRecords
-from ..records._lazy import LazySignals
+from ..records import LEADS, ECGRecords, LazySignals
 from ._check_leads import checked
 from ._cohorts._flow import CohortFlow
 from ._cohorts._mimic_outcomes import hospital_history

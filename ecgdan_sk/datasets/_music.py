@@ -7,8 +7,7 @@ import numpy as np
 import pandas as pd
 from sklearn.utils import Bunch
 
-from ..records import ECGRecords
-from ..records._lazy import LazySignals
+from ..records import ECGRecords, LazySignals
 from ._ages import ages_of
 from ._check_leads import checked
 from ._cohorts._flow import CohortFlow

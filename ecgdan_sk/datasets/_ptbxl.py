@@ -9,8 +9,7 @@ import numpy as np
 import pandas as pd
 from sklearn.utils import Bunch
 
-from ..records import LEADS, ECGRecords
-from ..records._lazy import LazySignals
+from ..records import LEADS, ECGRecords, LazySignals
 from ..reports._cleaning import mend_letters
 from ._ages import ages_of
 from ._check_leads import checked

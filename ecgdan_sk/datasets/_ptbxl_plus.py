@@ -6,8 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from ..records import LEADS, ECGRecords
-from ..records._lazy import LazySignals
+from ..records import LEADS, ECGRecords, LazySignals
 from ._cohorts._tables import check_distinct
 from ._cohorts._wfdb_records import read_header, signal_names
 from ._formats._recording import lead_name

@@ -12,8 +12,7 @@ import pandas as pd
 from sklearn.utils import Bunch
 from tqdm import tqdm
 
-from ..records import ECGRecords
-from ..records._lazy import LazySignals
+from ..records import ECGRecords, LazySignals
 from ._check_leads import checked
 from ._formats._recording import ECGFileError, Recording
 from ._formats._wfdb import header_of

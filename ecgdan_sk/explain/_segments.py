@@ -7,7 +7,7 @@ import pandas as pd
 
 from .._beats._delineation import delineate, p_is_real, p_reliability
 from .._beats._detection import BEFORE, find_beats
-from ..records import as_records
+from ..records._records import as_records
 from ..records._signal_checks import check_ecg
 from ._model import checked_ecgs, log_risk
 

@@ -1,13 +1,11 @@
-"""Objectives, as pure functions of tensors; `SurvivalLoss` hands them to skorch."""
+"""Objectives, as pure functions of tensors."""
 
 from ._alignment import cosine_loss, infonce_loss, sigmoid_loss
 from ._cox import cause_specific_loss, cox_loss
 from ._discrete import deephit_loss, discrete_hazard_loss
 from ._reconstruction import reconstruction_loss
-from ._target import SurvivalLoss
 
 __all__ = [
-    "SurvivalLoss",
     "cause_specific_loss",
     "cosine_loss",
     "cox_loss",

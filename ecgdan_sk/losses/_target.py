@@ -24,7 +24,8 @@ class SurvivalLoss(nn.Module):
     Examples
     --------
     >>> import torch
-    >>> from ecgdan_sk.losses import SurvivalLoss, cox_loss
+    >>> from ecgdan_sk.losses import cox_loss
+    >>> from ecgdan_sk.losses._target import SurvivalLoss
     >>> target = torch.tensor([[1.0, 1.0], [1.0, 2.0], [0.0, 3.0]])
     >>> SurvivalLoss(cox_loss, ties="breslow")(torch.zeros(3), target)
     tensor(0.8959)

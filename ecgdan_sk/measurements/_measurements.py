@@ -9,7 +9,8 @@ from joblib import Parallel, delayed
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils._param_validation import StrOptions
 
-from ..records import LEADS, as_records
+from ..records import LEADS
+from ..records._records import as_records
 from ..records._signal_checks import RATE_LIMITS, known_rate
 from ._delineated import delineated
 from ._paper15 import PAPER15, paper15

@@ -4,6 +4,7 @@ import numpy as np
 from sklearn.base import BaseEstimator, MetaEstimatorMixin, clone
 from sklearn.utils import get_tags
 from sklearn.utils.metaestimators import available_if
+from sklearn.utils.validation import check_is_fitted
 from sksurv.nonparametric import kaplan_meier_estimator
 
 from .._outcomes import check_survival
@@ -304,6 +305,7 @@ class WithCensoring(MetaEstimatorMixin, BaseEstimator):
         ndarray of shape (n_samples,)
             On the scale of the estimator.
         """
+        check_is_fitted(self)
         return self.estimator_.predict(X)
 
     @available_if(_has("predict_survival_function"))
@@ -322,6 +324,7 @@ class WithCensoring(MetaEstimatorMixin, BaseEstimator):
         ndarray
             StepFunctions, or values with `return_array=True`.
         """
+        check_is_fitted(self)
         return self.estimator_.predict_survival_function(X, **params)
 
     @available_if(_has("predict_cumulative_hazard_function"))
@@ -340,6 +343,7 @@ class WithCensoring(MetaEstimatorMixin, BaseEstimator):
         ndarray
             StepFunctions, or values with `return_array=True`.
         """
+        check_is_fitted(self)
         return self.estimator_.predict_cumulative_hazard_function(X, **params)
 
     @available_if(_has("score"))
@@ -357,6 +361,7 @@ class WithCensoring(MetaEstimatorMixin, BaseEstimator):
         -------
         float
         """
+        check_is_fitted(self)
         return self.estimator_.score(X, y)
 
     def __sklearn_tags__(self):

@@ -8,7 +8,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..records import LEADS, as_records
+from ..records import LEADS
+from ..records._records import as_records
 from ..records._signal_checks import check_amplitude, known_rate
 from ._axes import GREY, pyplot
 

@@ -6,7 +6,7 @@ import numpy as np
 from scipy import fft
 from sklearn.utils._param_validation import Interval
 
-from ..records import as_records
+from ..records._records import as_records
 from ..records._signal_checks import RATE_LIMITS, check_ecg, in_parts
 from ._transformer import ECGTransformer
 

@@ -5,8 +5,9 @@ from copy import copy
 import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin
 
-from ..records import ECGRecords, as_records
+from ..records import ECGRecords
 from ..records._lazy import SignalView, derived
+from ..records._records import as_records
 from ..records._signal_checks import check_ecg, known_rate
 
 

@@ -16,8 +16,8 @@ from sklearn.utils.validation import check_is_fitted
 from .._architectures._weights import encoder_weights, save_encoder_weights
 from .._training import encode, net_outputs, seeded
 from ..metrics import mean_reciprocal_rank
-from ..records import as_records
 from ..records._input import ECGInput
+from ..records._records import as_records
 from ..reports import ReportEmbedder, SentenceEncoder
 from ._fitting import check_patients, train_report_net
 
@@ -332,6 +332,7 @@ class ECGReportPretrainer(
         ndarray of shape (n_samples, latent_dim)
             What a linear model of a few events may start from.
         """
+        check_is_fitted(self)
         return encode([self.net_], self._check_input(X))[0]
 
     def predict(self, X):
@@ -370,6 +371,7 @@ class ECGReportPretrainer(
         ndarray of shape (n_samples, n_prompts)
             A softmax of the similarities; each row sums to one.
         """
+        check_is_fitted(self)
         places = self._text_places(self.embedder_.encode(prompts))
         scale = float(self.net_.criterion_.log_scale.detach().exp())
         logits = torch.from_numpy(scale * self._places(X) @ places.T)
@@ -430,6 +432,7 @@ class ECGReportPretrainer(
 
     @property
     def _n_features_out(self):
+        check_is_fitted(self)
         return 512 if self.architecture == "paper" else self.latent_dim
 
     def __sklearn_tags__(self):
@@ -443,6 +446,7 @@ class ECGReportPretrainer(
 
     def _places(self, X):
         """ECGs in the shared space, (n_samples, shared_dim)."""
+        check_is_fitted(self)
         outputs = net_outputs([self.net_], self._check_input(X))[0]
         return outputs[:, : self.shared_dim]
 

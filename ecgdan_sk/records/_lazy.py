@@ -113,7 +113,7 @@ class LazySignals(SignalView):
     Examples
     --------
     >>> import numpy as np
-    >>> from ecgdan_sk.records._lazy import LazySignals
+    >>> from ecgdan_sk.records import LazySignals
     >>> def read(key):
     ...     return np.full((12, 1000), key, np.float32)
     >>> signals = LazySignals(read, [0.1, 0.2, 0.3], (12, 1000))

@@ -289,7 +289,7 @@ def as_records(X):
     Examples
     --------
     >>> import numpy as np
-    >>> from ecgdan_sk.records import as_records
+    >>> from ecgdan_sk.records._records import as_records
     >>> as_records(np.zeros((2, 12, 1000))).leads[:3]
     ('I', 'II', 'III')
     """

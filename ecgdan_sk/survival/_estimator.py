@@ -25,8 +25,8 @@ from .._outcomes import (
 )
 from .._training import encode, net_outputs, seeded
 from ..metrics import CensoringKaplanMeier, concordance_index
-from ..records import as_records
 from ..records._input import ECGInput
+from ..records._records import as_records
 from ._fitting import TrainingPlan
 from ._members import train_members
 from ._saving import load_model, save_model
@@ -431,6 +431,7 @@ class DualAttentionSurvival(
             Log hazard relative to the mean of the training ECGs; in discrete time, of
             the cumulative hazard averaged over the intervals.
         """
+        check_is_fitted(self)
         records = as_records(X)
         return self.likelihood_.log_risk(
             self._outputs(self._check_input(records), records)
@@ -455,6 +456,7 @@ class DualAttentionSurvival(
         float
             Between 0 and 1; 0.5 is chance.
         """
+        check_is_fitted(self)
         y, sample_weight, strata = self._aligned(
             X, y=y, sample_weight=sample_weight, strata=strata
         )
@@ -481,6 +483,7 @@ class DualAttentionSurvival(
         ndarray of shape (n_samples, n_members * latent_dim)
             Features that the linear heads weigh.
         """
+        check_is_fitted(self)
         return np.hstack(encode(self.nets_, self._check_input(X)))
 
     def save(self, path):

@@ -12,7 +12,7 @@ from .._architectures._weights import starting_weights
 from .._training import train_net
 from .._version import __version__
 from ..augmentation import Augmentation
-from ..losses import SurvivalLoss
+from ..losses._target import SurvivalLoss
 from ..metrics import concordance_index
 from ..network import RiskNet
 from ..records._signal_checks import typical_spread

@@ -9,7 +9,7 @@ from .._hazards._covariates import CovariateCox
 from .._tensor_files import from_plain, read_tensors, to_plain, write_tensors
 from .._training import restored_net
 from .._version import __version__
-from ..losses import SurvivalLoss
+from ..losses._target import SurvivalLoss
 from ..metrics._censoring import CensoringKaplanMeier
 from ._fitting import risk_module
 

@@ -8,7 +8,8 @@ import pandas as pd
 
 from ..._outcomes import check_same_length
 from ...measurements import ECGMeasurements
-from ...records import LEADS, as_records
+from ...records import LEADS
+from ...records._records import as_records
 from .._attention import MAPS, attention_maps
 from .._faithfulness._tests import faithfulness as faithfulness_of
 from .._lead_occlusion import lead_occlusion
