@@ -107,7 +107,7 @@ class LazySignals(SignalView):
         What `read` is given for each recording, such as its path.
     shape : tuple of int
         (n_leads, n_times) of every recording.
-    dtype : dtype, default=float32
+    dtype : dtype, default="float32"
         Type of the samples.
 
     Examples
@@ -123,7 +123,7 @@ class LazySignals(SignalView):
     True
     """
 
-    def __init__(self, read, keys, shape, dtype=np.float32):
+    def __init__(self, read, keys, shape, dtype="float32"):
         if len(shape) != 2:
             raise ValueError(
                 "Expected the shape (n_leads, n_times) of one recording, got "
