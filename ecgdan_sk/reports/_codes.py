@@ -6,8 +6,8 @@ from numbers import Real
 import numpy as np
 
 
-def likelihood_table(reports, table, zero_likelihood):
-    """Likelihoods (n_samples, n_statements) from 0 to 1, none of the rows all zero."""
+def likelihood_table(reports, table, zero_likelihood, may_be_silent=False):
+    """Likelihoods (n_samples, n_statements) from 0 to 1; no row may be all zero."""
     _check_known(reports, table)
     column = {code: i for i, code in enumerate(table.index)}
     likelihoods = np.zeros((len(reports), len(table)), np.float32)
@@ -20,7 +20,8 @@ def likelihood_table(reports, table, zero_likelihood):
             j = column[code]
             unrated = likelihood == 0 and stated_without[j]
             likelihoods[i, j] = 1.0 if unrated else likelihood / 100
-    _check_stated(reports, likelihoods, zero_likelihood)
+    if not may_be_silent:
+        _check_stated(reports, likelihoods, zero_likelihood)
     return likelihoods
 
 

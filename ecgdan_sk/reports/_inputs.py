@@ -1,5 +1,6 @@
 """Which kind of reports was given, and whether each of them can be used."""
 
+import re
 from collections.abc import Mapping
 
 import numpy as np
@@ -12,6 +13,10 @@ EXPECTED = {
     "codes": "SCP codes with likelihoods (list of dict)",
     "matrix": "embeddings (n_samples, n_dims)",
 }
+_NUMBER = re.compile(r"[-+]?[\d.,]+(e[-+]?\d+)?%?")
+_FILE = re.compile(
+    r"\S+\.(csv|txt|xml|pdf|json|hea|dat|dcm|scp|parquet|html?)|(/|~/|\./|\\\\).*", re.I
+)
 _ANY_KIND = "Expected one report for each ECG: " + ", or ".join(EXPECTED.values())
 
 
@@ -76,6 +81,31 @@ def check_texts(reports):
             "read them with ecgdan_sk.datasets.load_ptbxl."
         )
     return texts
+
+
+def check_free_text(i, report):
+    """Raise unless a report can be one."""
+    if isinstance(report, Mapping):
+        raise TypeError(
+            f"Report {i}, counted from 0, is statements already: {report!r}. Give them "
+            "to ECGReportPretrainer as they are."
+        )
+    if not isinstance(report, str):
+        raise TypeError(
+            f"Expected free text, got {report!r} as report {i}, counted from 0. Leave "
+            "ECGs without a report out, or give ''."
+        )
+    stripped = report.strip()
+    if _NUMBER.fullmatch(stripped):
+        raise ValueError(
+            f"Expected free text, got the number {stripped!r} as report {i}, counted "
+            "from 0. Is this the right column?"
+        )
+    if _FILE.fullmatch(stripped):
+        raise ValueError(
+            f"Expected free text, got what looks like a file, {stripped!r}, as report "
+            f"{i}, counted from 0. Read it first."
+        )
 
 
 def check_embeddings(embeddings, n_rows=None, n_dims=None):
