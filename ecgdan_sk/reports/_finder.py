@@ -283,5 +283,5 @@ def _warn_of_silence(reports, found):
         f"No statement was found in {len(silent)} of {len(reports)} reports, "
         f"{len(empty)} of which hold no word; the first is number {silent[0]}, counted "
         "from 0. Leave these ECGs out, or add their phrases to the lexicon.",
-        stacklevel=3,
+        stacklevel=4,
     )

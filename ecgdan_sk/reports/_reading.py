@@ -96,27 +96,31 @@ def _found(words, lexicon):
         elif word[0] == "@":
             meaning = Meaning(word, places=(word[1:],))
         else:
-            for rest, candidate in lexicon.by_first_word.get(word, ()):
-                stop = _matched(words, start + 1, rest)
-                if stop is not None:
-                    end, meaning = stop, candidate
-                    break
-            else:
-                end, meaning = _written_code(words, start, lexicon)
+            end, meaning = _rated_code(words, start, lexicon) or _phrase(
+                words, start, lexicon
+            )
         if meaning is not None:
             yield Item(start, end, meaning)
         start = end
 
 
-def _written_code(words, start, lexicon):
-    """An SCP code that stands in the text, with its likelihood: "IMI 50"."""
+def _rated_code(words, start, lexicon):
+    """End and meaning of an SCP code with its likelihood, "IMI 50", or None."""
     code = lexicon.codes.get(words[start])
-    if code is None:
-        return start + 1, None
-    likelihood = words[start + 1] if start + 1 < len(words) else ""
-    if likelihood.isdigit() and 0 < int(likelihood) <= 100:
-        return start + 2, Meaning(code, ((code, float(likelihood)),))
-    return start + 1, Meaning(code, ((code, 100.0),))
+    rated = words[start + 1] if code and start + 1 < len(words) else ""
+    if not rated.isdigit() or not 0 < int(rated) <= 100:
+        return None
+    return start + 2, Meaning(code, ((code, float(rated)),))
+
+
+def _phrase(words, start, lexicon):
+    """End and meaning of the longest phrase that begins at a word, if any."""
+    for rest, meaning in lexicon.by_first_word.get(words[start], ()):
+        end = _matched(words, start + 1, rest)
+        if end is not None:
+            return end, meaning
+    code = lexicon.codes.get(words[start])
+    return start + 1, Meaning(code, ((code, 100.0),)) if code else None
 
 
 def _matched(words, at, phrase):
@@ -145,7 +149,7 @@ def _places(items, position):
         words += last.start - item.end
         meaning = item.meaning
         near = words <= (1 if found else _REACH_PLACE)
-        if not near or meaning.ends:
+        if not near or meaning is _STOP:
             break
         if meaning.placed and linked and not found:
             # "anterior ischemia or infarct": the place is said once.

@@ -76,7 +76,9 @@ def _goes_on(part, abbreviations):
     """Whether the full stop at the end is a word's own: "1. grades"."""
     word = re.search(r"(?:^|[\s(])([^\s(]+)\.$", part)
     word = word and fold(word.group(1)).strip()
-    return bool(word) and (word in abbreviations or bool(re.fullmatch(r"\d|\w", word)))
+    return bool(word) and (
+        word in abbreviations or bool(re.fullmatch(r"(\w\.)*\w", word))
+    )
 
 
 def clean(text):
