@@ -35,7 +35,7 @@ MAY_IMPORT = {
     "records",
     "explain": "_architectures _beats _outcomes _training _version measurements "
     "metrics network records survival",
-    "validation": "_hazards _outcomes _version calibration measurements metrics "
+    "validation": "_hazards _outcomes _version calibration losses measurements metrics "
     "model_selection records survival",
     "plotting": "_beats _outcomes explain measurements metrics model_selection "
     "records validation",

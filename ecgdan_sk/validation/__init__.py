@@ -1,6 +1,22 @@
 """Is a model fit for use: at another site, for all groups, with enough patients."""
 
 from . import sample_size
+from ._age import AgeDependence, age_dependence
+from ._incremental import IncrementalValue, incremental_value
 from ._robustness import Robustness, robustness
+from ._subgroups import Subgroups, subgroups
+from ._validate import ValidationReport, validate
 
-__all__ = ["Robustness", "robustness", "sample_size"]
+__all__ = [
+    "AgeDependence",
+    "IncrementalValue",
+    "Robustness",
+    "Subgroups",
+    "ValidationReport",
+    "age_dependence",
+    "incremental_value",
+    "robustness",
+    "sample_size",
+    "subgroups",
+    "validate",
+]

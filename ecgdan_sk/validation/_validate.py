@@ -1,0 +1,314 @@
+"""External validation: does a fitted model hold for other patients."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from ..metrics import calibration, net_benefit
+from ._measures import bootstrap, interval, measure_index, measures
+from ._predictions import predictions, warn_of_seen
+
+_THRESHOLDS = np.round(np.arange(0.01, 0.51, 0.01), 2)
+# Events below which every interval is wide (Collins, Ogundimu and Altman, 2016).
+_FEW_EVENTS = 100
+
+
+@dataclass(frozen=True)
+class ValidationReport:
+    """What `validate` found.
+
+    Attributes
+    ----------
+    table : DataFrame
+        By `time` (NaN for what belongs to none) and `measure`: `value` with the limits
+        `low` and `high` of its interval; with a reference also `reference`,
+        `difference`, `difference_low` and `difference_high`.
+    cohort : DataFrame
+        One row of what is known of the cohort: recordings, patients, events of each
+        cause, median follow-up, events by each time.
+    calibration : dict of float to Calibration
+        The calibration at each time, in ten bins and smooth.
+    decision_curve : DataFrame
+        By `time` and `threshold`: net benefit of the model, of treating `all` and, if
+        there is one, of the `reference`.
+    distribution : DataFrame
+        Quantiles of the predicted risk at each time, by what came of the patients:
+        event by then, none, or not known.
+    confidence_level : float
+        Of the intervals.
+    notes : tuple of str
+        What a reader must know, such as few events.
+    """
+
+    table: pd.DataFrame
+    cohort: pd.DataFrame
+    calibration: dict
+    decision_curve: pd.DataFrame
+    distribution: pd.DataFrame
+    confidence_level: float
+    notes: tuple
+
+    def to_frame(self):
+        """The measures as a table.
+
+        Returns
+        -------
+        DataFrame
+            A copy of `table`.
+        """
+        return self.table.copy()
+
+    def to_markdown(self):
+        """The cohort, the measures and the notes as Markdown.
+
+        Returns
+        -------
+        str
+            Two tables and a list.
+        """
+        cohort = [f"| {name} | {_text(v)} |" for name, v in self.cohort.iloc[0].items()]
+        lines = ["| cohort | |", "|---|---|", *cohort, "", *self._rows(), ""]
+        return "\n".join([*lines, *(f"- {note}" for note in self.notes)]) + "\n"
+
+    def _rows(self):
+        level = f"{100 * self.confidence_level:g} % interval"
+        compares = "difference" in self.table
+        extra = f" reference | difference ({level}) |" if compares else ""
+        rows = [f"| time | measure | value ({level}) |{extra}"]
+        rows.append("|---|---|---|" + ("---|---|" if compares else ""))
+        for (time, name), row in self.table.iterrows():
+            at = "" if np.isnan(time) else f"{time:g}"
+            text = f"| {at} | {name} | {_with_interval(row, 'value', '')} |"
+            if compares:
+                change = _with_interval(row, "difference", "difference_")
+                text += f" {_text(row['reference'])} | {change} |"
+            rows.append(text)
+        return rows
+
+
+def validate(
+    estimator,
+    X,
+    y,
+    *,
+    times,
+    groups=None,
+    reference=None,
+    threshold=None,
+    fitted_to=None,
+    n_bootstrap=1000,
+    confidence_level=0.95,
+    n_jobs=None,
+    random_state=None,
+):
+    """Hold a fitted model against what came of patients it has not seen.
+
+    Discrimination (C-indices of Harrell and Uno, AUC), calibration (observed over
+    expected events, intercept, slope, integrated calibration index), Brier score and
+    the index of prediction accuracy, net benefit, and the distribution of risks by
+    outcome; all from one prediction, with intervals by resampling patients.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Fitted, with `predict` and either `predict_risk(X, time)` or
+        `predict_survival_function(X)`; of this package, scikit-survival's, a pipeline.
+    X : array-like or ECGRecords
+        What the estimator takes.
+    y : structured array of shape (n_samples,)
+        Fields (event, time). The event may hold 0 for censored and 1, 2, ... for
+        competing causes; risks of the first are validated then.
+    times : float or array-like of shape (n_times,)
+        Horizons of the risks, in the unit of `y`.
+    groups : array-like of shape (n_samples,) or None, default=None
+        Patient of each recording. None takes the `patient_ids` of `ECGRecords`.
+    reference : estimator or None, default=None
+        Another fitted model for the same `X`, to be compared with.
+    threshold : float or None, default=None
+        Risk from which one would act, for the net benefit. None means the observed
+        risk.
+    fitted_to : array-like or None, default=None
+        Identifiers of the patients whom the models were fitted to. A patient who is
+        validated on as well is warned of.
+    n_bootstrap : int, default=1000
+        Resampled cohorts. 0 leaves the intervals out.
+    confidence_level : float, default=0.95
+        Of the intervals.
+    n_jobs : int or None, default=None
+        Processes that resample at the same time.
+    random_state : int, RandomState instance or None, default=None
+        Decides the resampled cohorts, not their number of jobs.
+
+    Returns
+    -------
+    ValidationReport
+        Tables, curves and notes.
+
+    Raises
+    ------
+    ValueError
+        If a time lies past the follow-up, nobody has an event by it, or a risk is not
+        finite.
+
+    References
+    ----------
+    Van Calster et al. (2025), Lancet Digital Health 7, 100916; McLernon et al. (2023),
+    Annals of Internal Medicine 176, 105-114; Kattan and Gerds (2018), Diagnostic and
+    Prognostic Research 2, 7 (IPA).
+
+    Examples
+    --------
+    >>> from sksurv.datasets import load_whas500
+    >>> from sksurv.linear_model import CoxPHSurvivalAnalysis
+    >>> from ecgdan_sk.validation import validate
+    >>> X, y = load_whas500()
+    >>> X = X.astype(float).to_numpy()
+    >>> cox = CoxPHSurvivalAnalysis().fit(X[:250], y[:250])
+    >>> report = validate(cox, X[250:], y[250:], times=365, n_bootstrap=0)
+    >>> bool(report.table.loc[(365, "AUC"), "value"] > 0.7)
+    True
+    """
+    warn_of_seen(X, groups, fitted_to)
+    found = [predictions(estimator, X, y, times, groups)]
+    if reference is not None:
+        found.append(predictions(reference, X, y, times, groups))
+    rng = _generator(random_state)
+    function = _Compared(threshold)
+    kinds = ("value", "reference", "difference")[: 3 if len(found) > 1 else 1]
+    values = function(*found).reshape(len(kinds), -1)
+    table = pd.DataFrame(dict(zip(kinds, values)), index=measure_index(found[0]))
+    if n_bootstrap:
+        drawn = bootstrap(function, found, n_bootstrap, rng, n_jobs)
+        limits = interval(drawn, confidence_level).reshape(2, len(kinds), -1)
+        table["low"], table["high"] = limits[:, 0]
+        if len(found) > 1:
+            table["difference_low"], table["difference_high"] = limits[:, 2]
+    return ValidationReport(
+        table,
+        _cohort(found[0]),
+        {
+            float(t): calibration(found[0].y, risk, time=t)
+            for t, risk in zip(found[0].times, found[0].risks.T)
+        },
+        _decision_curve(found),
+        _distribution(found[0]),
+        confidence_level,
+        tuple(_notes(found[0])),
+    )
+
+
+class _Compared:
+    """Measures of one model, or of two and their difference; can be pickled."""
+
+    def __init__(self, threshold):
+        self.threshold = threshold
+
+    def __call__(self, model, reference=None):
+        own = measures(model, self.threshold)
+        if reference is None:
+            return own
+        other = measures(reference, self.threshold)
+        return np.concatenate([own, other, own - other])
+
+
+def _cohort(found):
+    """One row of what is known of the cohort."""
+    row = {"recordings": len(found), "patients": len(np.unique(found.patients))}
+    for cause in range(1, int(found.causes.max()) + 1):
+        name = "events" if cause == 1 else f"events of cause {cause}"
+        row[name] = int((found.causes == cause).sum())
+    row["median follow-up"] = _median_follow_up(found)
+    for time in found.times:
+        row[f"events by {time:g}"] = int(
+            ((found.causes == 1) & (found.time <= time)).sum()
+        )
+    return pd.DataFrame([row])
+
+
+def _median_follow_up(found):
+    """Time by which half would have been censored, by the reverse Kaplan-Meier."""
+    order = np.argsort(found.time, kind="stable")
+    at_risk = len(found) - np.arange(len(found))
+    lost = (found.causes[order] == 0) / at_risk
+    survival = np.cumprod(1 - lost)
+    below = survival <= 0.5
+    return float(found.time[order][np.argmax(below)]) if below.any() else np.nan
+
+
+def _decision_curve(found):
+    """Net benefit over thresholds, of the models and of treating all."""
+    rows = []
+    for k, time in enumerate(found[0].times):
+        curves = {"model": found[0].risks[:, k], "all": np.ones(len(found[0]))}
+        if len(found) > 1:
+            curves["reference"] = found[1].risks[:, k]
+        table = {
+            name: net_benefit(found[0].y, risk, time=time, threshold=_THRESHOLDS)
+            for name, risk in curves.items()
+        }
+        rows.append(pd.DataFrame({"time": time, "threshold": _THRESHOLDS, **table}))
+    return pd.concat(rows).set_index(["time", "threshold"])
+
+
+def _distribution(found):
+    """Quantiles of the risks by outcome."""
+    rows = {}
+    for time, risk in zip(found.times, found.risks.T):
+        had = (found.causes == 1) & (found.time <= time)
+        unknown = (found.causes == 0) & (found.time < time)
+        for name, chosen in (
+            ("event", had),
+            ("no event", ~had & ~unknown),
+            ("not known", unknown),
+        ):
+            if chosen.any():
+                quantiles = np.quantile(risk[chosen], [0.05, 0.25, 0.5, 0.75, 0.95])
+                rows[float(time), name] = [int(chosen.sum()), *quantiles]
+    index = pd.MultiIndex.from_tuples(rows, names=["time", "outcome"])
+    columns = ["n", "q05", "q25", "median", "q75", "q95"]
+    return pd.DataFrame(list(rows.values()), index=index, columns=columns)
+
+
+def _notes(found):
+    """What a reader must know."""
+    for time in found.times:
+        n_events = int(((found.causes == 1) & (found.time <= time)).sum())
+        if n_events < _FEW_EVENTS:
+            yield (
+                f"{n_events} events by time {time:g}: fewer than {_FEW_EVENTS}, so "
+                "that intervals are wide and calibration is hardly known."
+            )
+    n_more = len(found) - len(np.unique(found.patients))
+    if n_more:
+        yield (
+            f"{n_more} recordings are further ones of the same patients; intervals "
+            "come from resampling patients."
+        )
+    if found.causes.max() > 1:
+        yield (
+            "With competing causes, risks are cumulative incidences of the first, and "
+            "the C-indices and the AUC take other causes as censored."
+        )
+
+
+def _generator(random_state):
+    """A generator that a seed decides, or that goes on from a RandomState."""
+    if isinstance(random_state, np.random.RandomState):
+        return np.random.default_rng(random_state.randint(2**31 - 1))
+    return np.random.default_rng(random_state)
+
+
+def _with_interval(row, name, prefix):
+    text = _text(row[name])
+    if f"{prefix}low" in row.index:
+        text += f" ({_text(row[f'{prefix}low'])} to {_text(row[f'{prefix}high'])})"
+    return text
+
+
+def _text(value):
+    """A number with three digits, a count as it is."""
+    if isinstance(value, float | np.floating):
+        whole = abs(value) >= 100 or np.isnan(value)
+        return f"{value:.0f}" if whole else f"{value:.3f}"
+    return f"{int(value):,}" if isinstance(value, int | np.integer) else str(value)
