@@ -2,6 +2,8 @@
 
 import warnings
 from numbers import Integral
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import torch
@@ -11,17 +13,23 @@ from sklearn.base import BaseEstimator, MetaEstimatorMixin, clone
 from sklearn.utils import _safe_indexing, get_tags
 from sklearn.utils.validation import check_is_fitted
 
-from ._hazards._baseline import BaselineHazards
+from ._hazards._baseline import BaselineHazards, BreslowBaseline
 from ._hazards._curves import SurvivalCurves
 from ._outcomes import Outcome, check_survival
+from ._tensor_files import from_plain, read_tensors, to_plain, write_tensors
 from .losses import cox_loss
 from .metrics import CensoringKaplanMeier, concordance_index
 from .model_selection import EventKFold
 from .records._leads_and_ids import aligned_to
+from .survival import DualAttentionSurvival
 
 __all__ = ["CalibratedSurvival"]
 
 _STEEPEST = 20.0  # log hazard per standard deviation of the risk
+
+_KIND = "CalibratedSurvival"
+# What a file may hold besides the estimator.
+_CLASSES = (BaselineHazards, BreslowBaseline, CensoringKaplanMeier)
 
 
 class CalibratedSurvival(SurvivalCurves, MetaEstimatorMixin, BaseEstimator):
@@ -168,6 +176,81 @@ class CalibratedSurvival(SurvivalCurves, MetaEstimatorMixin, BaseEstimator):
         """
         return concordance_index(y, self.predict(X))
 
+    def save(self, path):
+        """Write a calibrated `DualAttentionSurvival` to one file, which holds no code.
+
+        Parameters
+        ----------
+        path : str or path-like
+            Of the file, by custom ending in ".safetensors"; replaced as a whole.
+
+        Returns
+        -------
+        CalibratedSurvival
+            Itself.
+
+        Raises
+        ------
+        TypeError
+            If the estimator is of another class, which has no such file.
+
+        See Also
+        --------
+        load : The way back.
+
+        Notes
+        -----
+        What `DualAttentionSurvival.save` writes, with the slope and the baseline
+        hazard. A splitter given as `cv` is not kept, as predictions need none.
+        """
+        check_is_fitted(self)
+        if type(self.estimator_) is not DualAttentionSurvival:
+            raise TypeError(
+                f"Cannot save a calibrated {type(self.estimator_).__name__}, which has "
+                "no file without code; DualAttentionSurvival has. Pickle the model, "
+                "and load the pickle nowhere but where you trust its origin."
+            )
+        arrays = []
+        fitted = {n: v for n, v in vars(self).items() if n[-1] == "_"}
+        inside = _file_of(fitted.pop("estimator_"))
+        cv = self.cv if isinstance(self.cv, Integral) else 5
+        content = {
+            "params": to_plain({"cv": cv, "n_jobs": self.n_jobs}, arrays, _CLASSES),
+            "fitted": to_plain(fitted, arrays, _CLASSES),
+            "n_arrays": len(arrays),
+        }
+        tensors = {f"array/{i}": array for i, array in enumerate(arrays)}
+        write_tensors(path, _KIND, {**tensors, "estimator": inside}, content)
+        return self
+
+    @classmethod
+    def load(cls, path):
+        """Read a fitted model from a file that `save` wrote.
+
+        Parameters
+        ----------
+        path : str or path-like
+            Of the file.
+
+        Returns
+        -------
+        CalibratedSurvival
+            It predicts bit for bit what the saved one predicts on the same machine.
+
+        Raises
+        ------
+        ValueError
+            If the file is truncated, altered, or of another kind.
+        """
+        tensors, content = read_tensors(path, _KIND)
+        arrays = [tensors[f"array/{i}"] for i in range(content["n_arrays"])]
+        estimator = _of_file(tensors["estimator"])
+        params = from_plain(content["params"], arrays, _CLASSES)
+        model = cls(clone(estimator), **params)
+        vars(model).update(from_plain(content["fitted"], arrays, _CLASSES))
+        model.estimator_ = estimator
+        return model
+
     @property
     def unique_times_(self):
         """Distinct event times seen in `fit`, where the predicted curves step."""
@@ -184,6 +267,22 @@ class CalibratedSurvival(SurvivalCurves, MetaEstimatorMixin, BaseEstimator):
         tags.input_tags = get_tags(self.estimator).input_tags
         tags.target_tags.required = True
         return tags
+
+
+def _file_of(estimator):
+    """The bytes of the file that an estimator writes."""
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "estimator.safetensors"
+        estimator.save(path)
+        return np.fromfile(path, np.uint8)
+
+
+def _of_file(content):
+    """The estimator that wrote these bytes."""
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "estimator.safetensors"
+        content.tofile(path)
+        return DualAttentionSurvival.load(path)
 
 
 def _held_out(estimator, X, y, train, test):

@@ -186,6 +186,44 @@ def test_it_takes_the_network_and_its_ecgs():
         model.predict_survival_at(X, 1e6)
 
 
+@pytest.mark.filterwarnings("ignore:Held-out risks rank the patients no better")
+def test_it_predicts_the_same_from_its_file(tmp_path):
+    rng = np.random.default_rng(1)
+    X = 0.3 * rng.standard_normal((60, 12, 48)).astype(np.float32)
+    y = Surv.from_arrays(rng.random(60) < 0.5, np.exp(X.std((1, 2)) * 20) + 0.1)
+    network = DualAttentionSurvival(
+        max_epochs=3, batch_size=32, n_members=2, random_state=0
+    )
+    folds = EventKFold(3, random_state=0)
+    model = CalibratedSurvival(network, cv=folds).fit(X, y)
+    model.slope_ = 0.7
+    path = tmp_path / "calibrated.safetensors"
+    assert model.save(path) is model
+    loaded = CalibratedSurvival.load(path)
+    np.testing.assert_array_equal(loaded.predict(X), model.predict(X))
+    for curves in ("predict_survival_function", "predict_cumulative_hazard_function"):
+        same = [getattr(m, curves)(X, return_array=True) for m in (loaded, model)]
+        np.testing.assert_array_equal(*same)
+    np.testing.assert_array_equal(
+        loaded.predict_cumulative_incidence(X), model.predict_cumulative_incidence(X)
+    )
+    assert loaded.slope_ == 0.7
+    assert loaded.follow_up_ == model.follow_up_
+    assert vars(loaded.censoring_).keys() == vars(model.censoring_).keys()
+    check_is_fitted(clone(loaded).fit(X, y))
+    loaded.save(tmp_path / "again.safetensors")
+    assert (tmp_path / "again.safetensors").read_bytes() == path.read_bytes()
+    with pytest.raises(ValueError, match="'CalibratedSurvival'.*is expected here"):
+        DualAttentionSurvival.load(path)
+
+
+def test_what_has_no_file_of_its_own_is_refused(fitted, tmp_path):
+    model = fitted[1]
+    with pytest.raises(TypeError, match="Cannot save a calibrated .*no file without"):
+        model.save(tmp_path / "model.safetensors")
+    assert not list(tmp_path.iterdir())
+
+
 def test_competing_causes_are_refused():
     X, y, _ = _cohort(60, 0)
     target = np.array(list(zip(np.arange(60) % 3, y["time"])), dtype="i8,f8")
