@@ -11,7 +11,7 @@ from ..records import LEADS, ECGRecords, LazySignals
 from ._ages import age_in_years
 from ._check_leads import checked
 from ._cohorts._flow import CohortFlow
-from ._cohorts._tables import check_distinct
+from ._cohorts._published_tables import check_distinct
 from ._cohorts._wfdb_records import check_present, read_ecg, read_header
 from ._formats._recording import sex_code
 

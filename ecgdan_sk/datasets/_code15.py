@@ -21,7 +21,7 @@ from ._cohorts._hdf5_tracings import (
     read_tracing,
 )
 from ._cohorts._outcomes import as_outcome
-from ._cohorts._tables import check_distinct, check_matched, read_table
+from ._cohorts._published_tables import check_distinct, check_matched, read_table
 
 DAYS_PER_YEAR = 365.25
 _SOURCE = "https://zenodo.org/records/4916206"

@@ -12,7 +12,12 @@ from ._check_leads import checked
 from ._cohorts._flow import CohortFlow
 from ._cohorts._mimic_outcomes import hospital_history
 from ._cohorts._outcomes import as_outcome, first_of
-from ._cohorts._tables import as_dates, check_distinct, check_matched, read_table
+from ._cohorts._published_tables import (
+    as_dates,
+    check_distinct,
+    check_matched,
+    read_table,
+)
 from ._cohorts._wfdb_records import check_present, inside, read_ecg
 
 _SOURCE = "https://physionet.org/content/mimic-iv-ecg/"

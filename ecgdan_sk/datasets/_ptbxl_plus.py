@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from ..records import LEADS, ECGRecords, LazySignals
-from ._cohorts._tables import check_distinct
+from ._cohorts._published_tables import check_distinct
 from ._cohorts._wfdb_records import read_header, signal_names
 from ._formats._recording import lead_name
 

@@ -7,7 +7,7 @@ import pandas as pd
 from ._code15 import bunch_of, leave_out_without_follow_up
 from ._cohorts._flow import CohortFlow
 from ._cohorts._hdf5_tracings import is_recorded, n_samples, opened
-from ._cohorts._tables import check_distinct, read_table
+from ._cohorts._published_tables import check_distinct, read_table
 
 _SOURCE = "https://zenodo.org/records/4905618"
 _TYPES = {

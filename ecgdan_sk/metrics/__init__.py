@@ -6,10 +6,10 @@ from ._at_times import (
     integrated_auc,
     integrated_brier_score,
 )
-from ._calibration import calibration
 from ._censoring import CensoringKaplanMeier, WithCensoring
 from ._concordance import concordance_index, concordance_index_ipcw
 from ._decision import high_risk_group, net_benefit
+from ._observed_risk import calibration
 from ._retrieval import (
     mean_reciprocal_rank,
     median_rank,

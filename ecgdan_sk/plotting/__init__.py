@@ -2,7 +2,7 @@
 
 from ._attention import AttentionDisplay
 from ._auc import TimeDependentAUCDisplay
-from ._calibration import CalibrationDisplay
+from ._calibration_curve import CalibrationDisplay
 from ._decision import DecisionCurveDisplay
 from ._ecg import ECGDisplay
 from ._embedding import EmbeddingDisplay

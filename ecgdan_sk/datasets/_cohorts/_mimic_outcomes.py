@@ -5,7 +5,7 @@ from pathlib import Path
 import pandas as pd
 
 from ._phenotypes import is_code_of
-from ._tables import as_dates, check_distinct, read_table
+from ._published_tables import as_dates, check_distinct, read_table
 
 _SOURCE = "https://physionet.org/content/mimiciv/"
 _TYPES = {

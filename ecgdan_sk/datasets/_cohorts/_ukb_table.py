@@ -7,7 +7,7 @@ import pandas as pd
 
 from ...records._leads_and_ids import first_ten
 from ._phenotypes import is_code_of
-from ._tables import as_dates, check_distinct
+from ._published_tables import as_dates, check_distinct
 
 # 41270-0.12 (Showcase), f.41270.0.12 (its R export), p41280_a12 and p53_i2 (RAP).
 _NAMES = (
