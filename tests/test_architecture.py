@@ -22,6 +22,7 @@ MAY_IMPORT = {
     "measurements": "_beats preprocessing records",
     "metrics model_selection": "_outcomes records",
     "_architectures": "_tensor_files network paper_network records",
+    "architectures": "_architectures",
     "_training": "_tensor_files augmentation losses network",
     "_hazards": "_outcomes losses records",
     "encoders": "_architectures _tensor_files _version preprocessing records",
