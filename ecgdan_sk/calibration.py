@@ -15,7 +15,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from ._hazards._baseline import BaselineHazards, BreslowBaseline
 from ._hazards._curves import SurvivalCurves
-from ._outcomes import Outcome, check_survival
+from ._outcomes import Outcome, as_target, check_survival
 from ._tensor_files import from_plain, read_tensors, to_plain, write_tensors
 from .losses import cox_loss
 from .metrics import CensoringKaplanMeier, concordance_index
@@ -120,6 +120,7 @@ class CalibratedSurvival(SurvivalCurves, MetaEstimatorMixin, BaseEstimator):
         """
         y, groups = aligned_to(X, y=y, groups=groups)
         event, time = check_survival(y)
+        y = as_target(y)
         if event.sum() < 2:
             raise ValueError(
                 "Recalibration trains and tests, both on events, but y holds 1 event "

@@ -16,7 +16,7 @@ from sklearn.model_selection import (
 from sklearn.utils import _safe_indexing, check_consistent_length, check_random_state
 from sklearn.utils.validation import has_fit_parameter
 
-from ._outcomes import check_causes
+from ._outcomes import as_target, check_causes
 from .records._leads_and_ids import aligned_to, patient_groups
 
 __all__ = ["EventKFold", "RepeatedEventKFold", "out_of_fold", "split_by_event"]
@@ -338,6 +338,7 @@ def out_of_fold(estimator, X, y, cv=5, *, groups=None, n_jobs=None):
     """
     cv = EventKFold(cv, random_state=0) if isinstance(cv, Integral) else cv
     y, groups = aligned_to(X, y=y, groups=groups)
+    y = as_target(y)
     splits = list(cv.split(X, y, groups))
     ranks = Parallel(n_jobs=n_jobs)(
         delayed(_fold_ranks)(clone(estimator), X, y, groups, train, test)

@@ -5,12 +5,12 @@ from sklearn.decomposition import PCA
 from sklearn.impute import SimpleImputer
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
-from sksurv.ensemble import GradientBoostingSurvivalAnalysis, RandomSurvivalForest
 
 from ..measurements import ECGMeasurements
 from ..records._leads_and_ids import aligned_to
 from ._inputs import Covariates, RandomConvolutions
 from ._penalised_cox import PenalisedCox
+from ._trees import GradientBoostingSurvivalAnalysis, RandomSurvivalForest
 
 
 class PatientPipeline(Pipeline):
