@@ -33,15 +33,17 @@ def ecg_counts(n_times=500, leads=LEADS, seed=0):
     return np.array([by_lead[lead] for lead in leads])
 
 
-def write_wfdb(folder, name, counts, leads=LEADS, units="mV", gain=200, comments=()):
-    """A WFDB record of format 16, gain in counts per unit; returns its header."""
+def write_wfdb(
+    folder, name, counts, leads=LEADS, units="mV", gain=200, comments=(), fmt="16"
+):
+    """A WFDB record, gain in counts per unit; returns its header."""
     wfdb.wrsamp(
         name,
         fs=500,
         units=[units] * len(leads),
         sig_name=list(leads),
         d_signal=np.ascontiguousarray(counts.T.astype(np.int64)),
-        fmt=["16"] * len(leads),
+        fmt=[fmt] * len(leads),
         adc_gain=[float(gain)] * len(leads),
         baseline=[0] * len(leads),
         comments=list(comments),
@@ -204,7 +206,9 @@ def scp_bytes(counts, leads=LEADS, order=2, packed=True, rate=500, flags=0, bimo
     encode = _huffman if packed else lambda row: row.astype("<i2").tobytes()
     data = [encode(row) for row in rows]
     n_times = counts.shape[1]
-    spans = b"".join(struct.pack("<IIB", 1, n_times, _SCP_CODES[x]) for x in leads)
+    spans = b"".join(
+        struct.pack("<IIB", 1, n_times, _SCP_CODES.get(x, x)) for x in leads
+    )
     sections = {
         1: b"".join(
             struct.pack("<BH", tag, len(value)) + value
@@ -266,8 +270,21 @@ def _huffman(row):
     return np.packbits(bits).tobytes()
 
 
-def write_dicom(path, counts, leads=LEADS, rate=500, baseline=0, groups=1, **changes):
-    """A DICOM 12-lead ECG, 5 uV per count, its leads in so many multiplex groups."""
+def write_dicom(
+    path,
+    counts,
+    leads=LEADS,
+    rate=500,
+    baseline=0,
+    groups=1,
+    sources=None,
+    measure="QT Interval",
+    **changes,
+):
+    """A DICOM 12-lead ECG, 5 uV per count, its leads in so many multiplex groups.
+
+    `sources` holds code, scheme and meaning of each lead.
+    """
     import pydicom
     from pydicom.dataset import Dataset, FileMetaDataset
 
@@ -279,7 +296,10 @@ def write_dicom(path, counts, leads=LEADS, rate=500, baseline=0, groups=1, **cha
 
     def channel(lead):
         item = Dataset()
-        item.ChannelSourceSequence = code("5.6.3-9-1", f"Lead {lead} (Einthoven)")
+        number, meaning = _SCP_CODES[lead], f"Lead {lead} (Einthoven)"
+        told = (f"5.6.3-9-{number}", "SCPECG", meaning)
+        value, scheme, meaning = (sources or {}).get(lead, told)
+        item.ChannelSourceSequence = code(value, meaning, scheme)
         item.ChannelSensitivity, item.ChannelBaseline = "5", str(baseline)
         item.ChannelSensitivityCorrectionFactor = "1"
         item.ChannelSensitivityUnitsSequence = code("uV", "microvolt", "UCUM")
@@ -299,7 +319,7 @@ def write_dicom(path, counts, leads=LEADS, rate=500, baseline=0, groups=1, **cha
         return item
 
     annotation = Dataset()
-    annotation.ConceptNameCodeSequence = code("5.13.5-11", "QT Interval")
+    annotation.ConceptNameCodeSequence = code("5.13.5-11", measure)
     annotation.NumericValue = "368"
     meta = FileMetaDataset()
     meta.TransferSyntaxUID = pydicom.uid.ExplicitVRLittleEndian
@@ -321,13 +341,16 @@ def write_dicom(path, counts, leads=LEADS, rate=500, baseline=0, groups=1, **cha
     return path
 
 
-def write_edf(path, counts, leads=LEADS, rate=500, prefix="ECG ", extra=()):
+def write_edf(
+    path, counts, leads=LEADS, rate=500, prefix="ECG ", extra=(), kind="EDFPLUS"
+):
     """EDF+ at 5 uV per count, with other channels before the leads."""
     import pyedflib
 
     names = [*extra, *(f"{prefix}{lead}" for lead in leads)]
     rows = [np.zeros(counts.shape[1], np.int32)] * len(extra) + list(counts)
-    with pyedflib.EdfWriter(str(path), len(names), pyedflib.FILETYPE_EDFPLUS) as file:
+    filetype = getattr(pyedflib, f"FILETYPE_{kind}")
+    with pyedflib.EdfWriter(str(path), len(names), filetype) as file:
         file.setSignalHeaders(
             [
                 {

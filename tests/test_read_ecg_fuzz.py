@@ -13,8 +13,8 @@ for package in ("defusedxml", "pydicom", "pyedflib", "sierraecg"):
     if importlib.util.find_spec(package) is None:
         pytest.skip(f"{package} is not installed", allow_module_level=True)
 
-# Leads that were damaged are warned of.
-pytestmark = pytest.mark.filterwarnings("ignore::UserWarning:ecgdan_sk")
+# Leads and ages that were damaged are warned of.
+pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")
 
 FORMATS = ("cardiosoft", "muse", "aecg", "sierra", "scp", "csv", "wfdb", "dicom")
 FORMATS += ("edf", "npy", "npz")

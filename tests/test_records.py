@@ -101,9 +101,9 @@ def test_names_of_leads_are_normalised_wherever_they_enter(records, tmp_path, na
 
 
 def test_names_of_further_leads_are_kept():
-    further = ("v3r", "V7", "x", "MLII", "es")
+    further = ("v3r", "V7", "x", "CM5", "es")
     assert ECGRecords(np.zeros((1, 5, 9)), leads=further).leads == (
-        *("V3R", "V7", "X", "MLII", "es"),
+        *("V3R", "V7", "X", "CM5", "es"),
     )
     with pytest.raises(ValueError, match="2 distinct lead names.*aVR, aVR"):
         ECGRecords(np.zeros((1, 2, 9)), leads=["AVR", "aVR"])

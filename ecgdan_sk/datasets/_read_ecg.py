@@ -1,5 +1,6 @@
 """read_ecg: one recording of any vendor, recognised by what the file holds."""
 
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +18,7 @@ from ._formats._recording import MEASUREMENTS, ECGFileError, reading
 from ._formats._scp import is_scp, scp
 from ._formats._sierra import sierra
 from ._formats._wfdb import header_of, is_header, wfdb_record
-from ._formats._xml import parse_xml
+from ._formats._xml import in_utf8, parse_xml
 
 _XML = {
     "RestingECG": ("GE MUSE XML", lambda root, data: muse(root)),
@@ -38,14 +39,17 @@ def read_ecg(path, *, sampling_rate=None, kind="rhythm"):
     The format is recognised by the content of the file, not by its name: WFDB (by its
     header, its record's name or one of its signal files), GE MUSE XML, GE CardioSoft
     XML (UK Biobank field 20205), Philips Sierra XML, HL7 aECG, DICOM waveforms,
-    SCP-ECG, EDF and BDF, CSV with a line of lead names, and NumPy arrays in mV.
+    SCP-ECG, EDF and BDF, CSV with a line of lead names, such as ``I`` or ``I (uV)``,
+    and NumPy arrays in mV.
 
     Amplitudes become mV by the units and gains in the file, and leads are named and
-    ordered as `ecgdan_sk.records.LEADS`. Where all twelve are there, others, such as
-    Frank leads, are left out; III, aVR, aVL and aVF are derived where a device stores
-    I, II and V1 to V6 alone. The calibration pulse at the end of Philips files is cut
-    off with the second that it stands in. XML is parsed without entities, nothing is
-    unpickled, and nothing outside of the recording's own folder is opened.
+    ordered as `ecgdan_sk.records.LEADS`, in DICOM by their codes. Where all twelve are
+    there, others, such as Frank leads, are left out; the limb leads that a device does
+    not store are derived from two that it does. Of several waveforms the longest of
+    twelve leads is read, and a lead whose electrode was off is NaN. The calibration
+    pulse at the end of Philips files is cut off with the second that it stands in. XML
+    is parsed without entities, nothing is unpickled, and nothing outside of the
+    recording's own folder is opened.
 
     Parameters
     ----------
@@ -83,7 +87,8 @@ def read_ecg(path, *, sampling_rate=None, kind="rhythm"):
     Warns
     -----
     UserWarning
-        If leads seem swapped, flat or not in mV, as `check_leads` finds them.
+        If leads seem swapped, flat or not in mV, as `check_leads` finds them; if the
+        file tells an age that cannot be read.
 
     References
     ----------
@@ -108,6 +113,7 @@ def read_ecg(path, *, sampling_rate=None, kind="rhythm"):
     path = Path(path)
     recording = read_recording(path, sampling_rate)
     chosen = chosen_waveform(recording, kind, path)
+    warn_of_ages([recording], [stem(path)])
     patient_id = recording.patient_id
     return checked(
         ECGRecords(
@@ -156,6 +162,23 @@ def covariates_of(recordings, ids):
         values = [recording.measurements.get(name, np.nan) for recording in recordings]
         columns[f"device_{name}"] = values
     return pd.DataFrame(columns, index=ids)
+
+
+def warn_of_ages(recordings, ids):
+    """Warn of ages that files tell and that are none."""
+    unread = [
+        (one.unread_age, name) for one, name in zip(recordings, ids) if one.unread_age
+    ]
+    if unread:
+        told, name = unread[0]
+        warnings.warn(
+            f"The age of {len(unread)} of {len(ids)} recordings is unknown (NaN), "
+            f"though their files tell one: that of {name!r} is {told!r}. Expected "
+            "years, such as 74 or '>89', or a birth and a time of recording. Correct "
+            "it in `covariates`.",
+            UserWarning,
+            stacklevel=3,
+        )
 
 
 def read_recording(path, sampling_rate=None):
@@ -214,6 +237,7 @@ def _of_bytes(path, data, sampling_rate):
 
 def _of_xml(data):
     """Recording of one of the kinds of XML, chosen by its root."""
+    data = in_utf8(data)
     root = parse_xml(data)
     if root.tag not in _XML:
         raise ECGFileError(
@@ -227,7 +251,8 @@ def _of_xml(data):
 
 def _of_text(data, sampling_rate):
     """Recording of a table in text; what is neither is of no known format."""
-    if b"\0" in data[:4096] or b"\n" not in data[:100_000]:
+    is_utf16 = data[:2] in (b"\xff\xfe", b"\xfe\xff")
+    if (b"\0" in data[:4096] and not is_utf16) or b"\n" not in data[:100_000]:
         raise ECGFileError(
             f"its content is of no known format (it begins with {data[:16]!r}); "
             f"expected one of {_KNOWN}."

@@ -1,5 +1,6 @@
 """read_ecg_folder: every ECG of a folder, with a table of what could not be read."""
 
+import warnings
 from collections import Counter
 from dataclasses import replace
 from functools import partial
@@ -16,7 +17,17 @@ from ..records import ECGRecords, LazySignals
 from ._check_leads import checked
 from ._formats._recording import ECGFileError, Recording
 from ._formats._wfdb import header_of
-from ._read_ecg import check_kind, chosen_waveform, covariates_of, read_recording, stem
+from ._read_ecg import (
+    check_kind,
+    chosen_waveform,
+    covariates_of,
+    read_recording,
+    stem,
+    warn_of_ages,
+)
+
+# Share of the files that may be left out without a warning.
+_LEAST_WORTH_A_WARNING = 0.05
 
 
 def read_ecg_folder(
@@ -75,7 +86,8 @@ def read_ecg_folder(
     Warns
     -----
     UserWarning
-        If what `check_leads` finds is shared by most of the recordings.
+        If what `check_leads` finds is shared by most of the recordings; if more than
+        5 % of the files are left out; if files tell ages that cannot be read.
 
     Examples
     --------
@@ -86,12 +98,11 @@ def read_ecg_folder(
     >>> folder = Path(tempfile.mkdtemp())
     >>> for name, ecg in zip("ab", make_ecg_cohort(2, sampling_rate=100).X):
     ...     np.save(folder / name, ecg)
-    >>> _ = (folder / "notes.txt").write_text("not an ECG")
-    >>> ecgs = read_ecg_folder(folder, sampling_rate=100)
+    >>> ecgs = read_ecg_folder(folder, "*.npy", sampling_rate=100)
     >>> ecgs.X
     ECGRecords(2 ECGs, 12 leads, 1000 samples, 100 Hz)
-    >>> ecgs.errors["path"].tolist()
-    ['notes.txt']
+    >>> len(ecgs.errors)
+    0
     """
     check_kind(kind)
     folder = Path(folder)
@@ -104,8 +115,9 @@ def read_ecg_folder(
     if not kept:
         raise ECGFileError(
             f"None of the {len(paths)} files {pattern!r} in {folder} could be read; "
-            f"the first: {errors[0][1]}"
+            f"the first: {errors[0][1]}{_hint_of_subfolders(folder, pattern)}"
         )
+    _warn_of_left_out(found, len(kept))
     return Bunch(
         X=checked(_records(folder, kept, sampling_rate, kind, lazy)),
         errors=pd.DataFrame(
@@ -156,6 +168,31 @@ def _recordings(folder, pattern):
             "subfolders."
         )
     return paths
+
+
+def _hint_of_subfolders(folder, pattern):
+    """What to do where the ECGs lie in folders within the folder."""
+    if "**" in pattern or not any(path.is_dir() for path in folder.iterdir()):
+        return ""
+    return (
+        " The folder has subfolders, which are not looked into: if the ECGs are "
+        "there, pass pattern='**/*', or such as '**/*.xml'."
+    )
+
+
+def _warn_of_left_out(found, n_kept):
+    """Warn where more than a few files are left out, with their numbers."""
+    unread = sum(isinstance(one, str) for one in found)
+    other = len(found) - unread - n_kept
+    if unread + other > _LEAST_WORTH_A_WARNING * len(found):
+        warnings.warn(
+            f"Left out are {unread + other} of {len(found)} files, {unread} that could "
+            f"not be read and {other} of other leads, rate or length than most. "
+            "`errors` says why of each; a `pattern` such as '*.xml' leaves out what is "
+            "no ECG.",
+            UserWarning,
+            stacklevel=3,
+        )
 
 
 def _attempt(path, kind, sampling_rate, lazy):
@@ -210,6 +247,7 @@ def _records(folder, kept, sampling_rate, kind, lazy):
     ids = [stem(path) for path in paths]
     if len(set(ids)) < len(ids):
         ids = [path.relative_to(folder).as_posix() for path in paths]
+    warn_of_ages(told, ids)
     patients = [recording.patient_id for recording in told]
     return ECGRecords(
         signals,

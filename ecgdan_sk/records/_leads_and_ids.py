@@ -8,16 +8,20 @@ import pandas as pd
 
 LEADS = ("I", "II", "III", "aVR", "aVL", "aVF", "V1", "V2", "V3", "V4", "V5", "V6")
 
-_OTHERS = (*"XYZ", "V7", "V8", "V9", *(f"V{i}R" for i in range(1, 7)))
+_OTHERS = (*"XYZ", "V7", "V8", "V9", *(f"V{i}R" for i in range(1, 10)))
 _WRITTEN = {lead.upper(): lead for lead in LEADS + _OTHERS}
-_PREFIX = re.compile(r"^(mdc_ecg_lead_|(lead|ecg|ekg)[\s_:-]+)+", re.IGNORECASE)
+# Limb leads of electrodes on the trunk, as recorders carried by patients have them.
+_WRITTEN |= {f"ML{lead}": lead for lead in LEADS[:3]}
+_PREFIX = re.compile(
+    r"^(mdc_ecg_lead_|(lead|ableitung|ecg|ekg)[\s_:-]+)+", re.IGNORECASE
+)
 
 
 def lead_name(text):
     """A lead as `LEADS` writes it, whatever case and prefix it comes with.
 
-    The one place where a name becomes a name: "AVR", "avr" and "Lead aVR" are aVR. One
-    that is not known stays as it is, without its prefix.
+    The one place where a name becomes a name: "AVR", "avr" and "Lead aVR" are aVR, and
+    "MLII" is II. One that is not known stays as it is, without its prefix.
     """
     name = _PREFIX.sub("", str(text).strip())
     return _WRITTEN.get(name.upper(), name)
@@ -197,12 +201,28 @@ def matched(table, ids):
         if len(wrong)
     ]
     if found:
+        remedy = _remedy_for_endings(own, index) or (
+            "Index it by id (set_index), and leave out what is not in both, as in "
+            "records[np.isin(records.ids, table.index)]."
+        )
         raise ValueError(
             f"The index of the table must hold the {len(own)} ids of the recordings, "
-            f"once each, but {'; '.join(found)}. Index it by id (set_index), and leave "
-            "out what is not in both, as in records[np.isin(records.ids, table.index)]."
+            f"once each, but {'; '.join(found)}. {remedy}"
         )
     return table.loc[ids]
+
+
+def _remedy_for_endings(ids, index):
+    """What to do where the one has names of files with their endings or folders."""
+    named = [str(name) for name in index]
+    stems = {re.sub(r"\.\w{1,8}$", "", name.replace("\\", "/")) for name in named}
+    last = {stem.rpartition("/")[2] for stem in stems}
+    if not (set(map(str, ids)) - set(named)) & (stems | last):
+        return ""
+    return (
+        f"The index holds names of files, such as {named[0]!r}, and the ids have no "
+        "folders and endings: table.index = [Path(name).stem for name in table.index]."
+    )
 
 
 def first_ten(values):

@@ -2,10 +2,12 @@
 
 import numpy as np
 
+from ._lead_codes import lead_of_code
 from ._recording import (
     ECGFileError,
     Recording,
-    age_in_years,
+    age_told,
+    fullest,
     measured,
     moment,
     mv_per,
@@ -30,34 +32,32 @@ _MEASURED = {
 _FINDINGS = ("MDC_ECG_INTERPRETATION", "MDC_ECG_RHY")
 _SECONDS = {"s": 1.0, "ms": 1e-3, "us": 1e-6}
 _AGE = "21612-7"  # LOINC
+_AGE_UNITS = {"a": "years", "mo": "months", "wk": "weeks", "d": "days"}
 
 
 def aecg(root):
     """Recording of a parsed AnnotatedECG document."""
     series = [s for s in root.iter("series") if attribute_of(s, "code", "code")]
-    rhythm = next((s for s in series if s.find("code").get("code") == "RHYTHM"), None)
-    if rhythm is None:
+    rhythms = [s for s in series if s.find("code").get("code") == "RHYTHM"]
+    if not rhythms:
         raise ECGFileError(
             "it holds no series of code RHYTHM; expected an annotated ECG with its "
             "waveforms."
         )
-    beat = next(root.iter("derivedSeries"), None)
-    recorded_at = moment(_when(rhythm)) or moment(_when(root))
+    beats = [s for s in root.iter("derivedSeries") if s.find(".//digits") is not None]
+    recorded_at = moment(_when(rhythms[0])) or moment(_when(root))
     person = next(root.iter("subjectDemographicPerson"), None)
     return Recording(
-        rhythm=_waveform(rhythm),
-        median=None if beat is None else _waveform(beat),
+        rhythm=fullest([_waveform(rhythm) for rhythm in rhythms]),
+        median=fullest([_waveform(beat) for beat in beats]) if beats else None,
         patient_id=attribute_of(root, ".//trialSubject/id", "extension"),
-        age=_age(root, person, recorded_at),
-        sex=sex_code(attribute_of(person, "administrativeGenderCode", "code"))
-        if person is not None
-        else np.nan,
+        sex=sex_code(attribute_of(person, "administrativeGenderCode", "code")),
         recorded_at=recorded_at,
-        device=_device(rhythm),
+        device=_device(rhythms[0]),
         statements=_statements(root),
         # Those of the representative beat are the global ones.
-        measurements=_measurements(root)
-        | ({} if beat is None else _measurements(beat)),
+        measurements=_measurements(root) | (_measurements(beats[0]) if beats else {}),
+        **_age(root, person, recorded_at),
     )
 
 
@@ -74,7 +74,7 @@ def _waveform(series):
                 clocks.append(_clock(value))
             elif value.find("digits") is not None:
                 signals.append(_signal(name, value))
-                leads.append(name)
+                leads.append(lead_of_code(name))
     if not signals or not clocks:
         raise ECGFileError(
             f"a series holds {len(signals)} leads and {len(clocks)} time axes; "
@@ -103,11 +103,10 @@ def _clock(value):
 
 def _signal(name, value):
     """Samples of one lead: origin + scale x digits."""
-    scale, origin = (
-        number(attribute_of(value, part, "value", default))
-        * mv_per(attribute_of(value, part, "unit", "uV"))
-        for part, default in (("scale", None), ("origin", 0))
-    )
+    unit = attribute_of(value, "scale", "unit", "")
+    scale = number(attribute_of(value, "scale", "value")) * mv_per(unit)
+    origin = number(attribute_of(value, "origin", "value") or 0)
+    origin *= mv_per(attribute_of(value, "origin", "unit") or unit)
     if np.isnan([scale, origin]).any():
         raise ECGFileError(f"{name} has no scale or origin; expected numbers of uV.")
     try:
@@ -129,14 +128,16 @@ def _when(element):
 
 
 def _age(root, person, recorded_at):
-    """Age in years as told, else from the birth."""
+    """The age as told, else by the birth."""
+    age = None
     for told in root.iter("relatedObservation"):
-        told_age = attribute_of(told, "code", "code") == _AGE
-        if told_age and attribute_of(told, "value", "unit") == "a":
-            return number(attribute_of(told, "value", "value"))
-    if person is None:
-        return np.nan
-    return age_in_years(moment(attribute_of(person, "birthTime", "value")), recorded_at)
+        if attribute_of(told, "code", "code") == _AGE and age is None:
+            unit = attribute_of(told, "value", "unit", "a")
+            age = attribute_of(told, "value", "value")
+            if age and unit != "a":
+                age = f"{age} {_AGE_UNITS.get(unit, unit)}"
+    birth = attribute_of(person, "birthTime", "value")
+    return age_told(age, moment(birth) or birth, recorded_at)
 
 
 def _device(series):

@@ -1,5 +1,6 @@
 """GE CardioSoft XML: resting ECGs, among them those of UK Biobank's field 20205."""
 
+import re
 from datetime import datetime
 from pathlib import Path
 
@@ -8,14 +9,16 @@ import numpy as np
 from ._recording import (
     ECGFileError,
     Recording,
-    age_in_years,
+    age_told,
+    fullest,
     measured,
+    mv_per,
     number,
     reading,
     sex_code,
     waveform,
 )
-from ._xml import parse_xml, text_of
+from ._xml import attribute_of, in_utf8, parse_xml, text_of
 
 _MEASURED = {
     "heart_rate_bpm": "VentricularRate",
@@ -38,9 +41,9 @@ _STATEMENTS = (
 def read_cardiosoft(source):
     """Recording of a CardioSoft file, given as its path or as its bytes."""
     if isinstance(source, bytes):
-        return cardiosoft(parse_xml(source))
+        return cardiosoft(parse_xml(in_utf8(source)))
     with reading(source, "CardioSoft XML"):
-        return cardiosoft(parse_xml(Path(source).read_bytes()))
+        return cardiosoft(parse_xml(in_utf8(Path(source).read_bytes())))
 
 
 def cardiosoft(root):
@@ -49,8 +52,10 @@ def cardiosoft(root):
         raise ECGFileError(
             f"its XML is a <{root.tag}>; expected the <CardiologyXML> of CardioSoft."
         )
-    strip = root.find("StripData")
-    if strip is None or strip.find("WaveformData") is None:
+    strips = [
+        s for s in root.findall("StripData") if s.find("WaveformData") is not None
+    ]
+    if not strips:
         raise ECGFileError(
             "it holds no StripData/WaveformData, the rhythm strips of a resting ECG. "
             "Is it an exercise test?"
@@ -58,14 +63,10 @@ def cardiosoft(root):
     measures = root.find("RestingECGMeasurements")
     recorded_at = _moment(root.find("ObservationDateTime"))
     patient = root.find("PatientInfo")
-    age = number(text_of(patient, "Age"))
-    if np.isnan(age) and patient is not None:
-        age = age_in_years(_moment(patient.find("BirthDateTime")), recorded_at)
     return Recording(
-        rhythm=_waveform(strip, strip),
-        median=_median(measures, strip),
+        rhythm=fullest([_waveform(strip, strip) for strip in strips]),
+        median=_median(measures, strips[0]),
         patient_id=text_of(patient, "PID"),
-        age=age,
         sex=sex_code(text_of(patient, "Gender")),
         recorded_at=recorded_at,
         device=_device(root),
@@ -73,7 +74,18 @@ def cardiosoft(root):
         measurements=measured(
             {name: text_of(measures, tag) for name, tag in _MEASURED.items()}
         ),
+        **_age(patient, recorded_at),
     )
+
+
+def _age(patient, recorded_at):
+    """The age with its unit, else by the date of birth."""
+    if patient is None:
+        return {}
+    age, unit = text_of(patient, "Age"), attribute_of(patient, "Age", "units", "")
+    if age and unit.lower() not in ("", "years"):
+        age = f"{age} {unit}"
+    return age_told(age, _moment(patient.find("BirthDateTime")), recorded_at)
 
 
 def _median(measures, strip):
@@ -98,7 +110,15 @@ def _waveform(element, fallback):
     counts = [_counts(data.text) for data in found]
     leads = [data.get("lead", "") for data in found]
     # Divided last, so that whole microvolts come back as written.
-    return waveform([c * resolution / 1000 for c in counts], rate, leads)
+    per_mv = 1 / mv_per(_unit(element, fallback))
+    return waveform([c * resolution / per_mv for c in counts], rate, leads)
+
+
+def _unit(*elements):
+    """Unit of a count, which is written as in uVperLsb; uV where it is not told."""
+    told = (attribute_of(element, "Resolution", "units") for element in elements)
+    unit = next((text.strip() for text in told if text and text.strip()), "uV")
+    return re.sub(r"(?i)\s*(per|/)\s*(lsb|bit|count)$", "", unit)
 
 
 def _counts(text):

@@ -1,6 +1,7 @@
 """ECGs in CSV and NumPy files, which say neither what they are nor how fast."""
 
 import io
+import re
 import zipfile
 
 import numpy as np
@@ -8,40 +9,74 @@ import pandas as pd
 
 from ...records import LEADS
 from ...records._signal_checks import check_amplitude
-from ._recording import ECGFileError, Recording, lead_name, number, waveform
+from ._recording import (
+    ECGFileError,
+    Recording,
+    lead_name,
+    mv_per,
+    number,
+    text_in,
+    waveform,
+)
 
 _LARGEST = 200_000_000  # bytes, of text or unpacked
 _DELIMITERS = (";", "\t", ",")
+# aVR (mV), aVR [mV], aVR/mV, aVR_mV, aVR in mV.
+_WITH_UNIT = re.compile(
+    r"(?P<name>.+?)\s*(?:\((?P<a>[^()]*)\)|\[(?P<b>[^][]*)\]|"
+    r"(?:/|_|\s+in\s+|\s+)(?P<c>\w{0,6}v))",
+    re.IGNORECASE,
+)
 
 
 def csv(data, sampling_rate):
-    """Recording of a table with one column for each lead, in mV."""
+    """Recording of a table with one column for each lead, in mV or the unit beside."""
     _check_size(len(data))
-    header = data[: data.find(b"\n")].decode("utf-8-sig").strip()
+    text = _text_of(data)
+    header = text[: text.find("\n")].strip()
     delimiter = max(_DELIMITERS, key=header.count)
-    names = [lead_name(name.strip(" \"'\r")) for name in header.split(delimiter)]
-    leads = [name for name in names if name in LEADS]
-    if not leads:
+    named = [_column(name.strip(" \"'\r")) for name in header.split(delimiter)]
+    chosen = [i for i, (lead, _) in enumerate(named) if lead in LEADS]
+    if not chosen:
         raise ECGFileError(
             f"its first line is {header[:100]!r}; expected the names of leads, such as "
             f"{','.join(LEADS)}."
         )
     table = pd.read_csv(
-        io.BytesIO(data),
+        io.StringIO(text),
         sep=delimiter,
         header=0,
-        names=range(len(names)),
+        names=range(len(named)),
         index_col=False,
-        decimal="," if delimiter != "," and b"," in data else ".",
-        encoding="utf-8-sig",
-    )
-    chosen = table[[i for i, name in enumerate(names) if name in LEADS]]
-    wrong = [leads[i] for i, kind in enumerate(chosen.dtypes) if kind.kind not in "fi"]
+        decimal="," if delimiter != "," and "," in text else ".",
+    )[chosen]
+    leads = [named[i][0] for i in chosen]
+    wrong = [lead for lead, kind in zip(leads, table.dtypes) if kind.kind not in "fi"]
     if wrong:
         raise ECGFileError(
             f"the columns {', '.join(wrong)} hold what is no number; expected mV."
         )
-    return _in_mv(chosen.to_numpy(np.float64).T, sampling_rate, leads)
+    per_unit = [mv_per(named[i][1]) for i in chosen]
+    signals = table.to_numpy(np.float64).T
+    # Divided, so that whole microvolts come back as written.
+    signals = np.array([row / (1 / factor) for row, factor in zip(signals, per_unit)])
+    return _in_mv(signals, sampling_rate, leads)
+
+
+def _text_of(data):
+    """Text of a table, which programs also write in UTF-16."""
+    if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        return data.decode("utf-16")
+    return text_in(data)
+
+
+def _column(title):
+    """Lead and unit of a column by its title."""
+    found = None if lead_name(title) in LEADS else _WITH_UNIT.fullmatch(title)
+    if found is None:
+        return lead_name(title), "mV"
+    unit = next(part for part in found.group("a", "b", "c") if part is not None)
+    return lead_name(found["name"]), unit
 
 
 def npy(path, sampling_rate):
@@ -62,13 +97,17 @@ def npz(data, sampling_rate):
                 "`signals`, and with it `leads` and `sampling_rate`."
             )
         signals = _member(archive, "signals")
-        leads = _member(archive, "leads") if "leads" in held else None
-        if "sampling_rate" in held:
-            told = number(_member(archive, "sampling_rate"))
-            sampling_rate = agreed(told, sampling_rate)
-    if leads is None:
+        leads, told = (
+            _member(archive, name).ravel() if name in held else np.empty(0)
+            for name in ("leads", "sampling_rate")
+        )
+    if told.size:
+        rate = number(told[0]) if told.size == 1 else np.nan
+        sampling_rate = agreed(rate, sampling_rate)
+    if not leads.size:
         return _in_mv(_leads_first(signals), sampling_rate, LEADS)
-    return _in_mv(np.atleast_2d(np.squeeze(signals)), sampling_rate, leads.ravel())
+    leads = [text_in(x) if isinstance(x, bytes) else str(x) for x in leads.tolist()]
+    return _in_mv(np.atleast_2d(np.squeeze(signals)), sampling_rate, leads)
 
 
 def agreed(told, sampling_rate):

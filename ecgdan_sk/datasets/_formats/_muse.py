@@ -9,7 +9,8 @@ import numpy as np
 from ._recording import (
     ECGFileError,
     Recording,
-    age_in_years,
+    age_told,
+    fullest,
     measured,
     moment,
     mv_per,
@@ -30,16 +31,18 @@ _MEASURED = {
     "t_axis_deg": "TAxis",
 }
 _UNITS = {"MICROVOLTS": "uV", "MILLIVOLTS": "mV"}
-_PER_YEAR = {"YEARS": 1, "MONTHS": 12, "WEEKS": 52, "DAYS": 365, "HOURS": 8766}
+# What lies between the starts of leads that were not recorded together.
+_OFFSETS = ("LeadTimeOffset", "LeadOffsetFirstSample")
 
 
 def muse(root):
     """Recording of a parsed RestingECG document."""
-    waveforms = {text_of(w, "WaveformType"): w for w in root.findall("Waveform")}
-    if "Rhythm" not in waveforms:
+    rhythms, medians = _of_type(root, "Rhythm"), _of_type(root, "Median")
+    if not rhythms:
+        types = [text_of(w, "WaveformType", "") for w in root.findall("Waveform")]
         raise ECGFileError(
-            f"it holds the waveforms {', '.join(map(str, waveforms)) or 'none'}; "
-            "expected one of WaveformType Rhythm. Export it with its waveforms."
+            f"it holds the waveforms {', '.join(types) or 'none'}; expected one of "
+            "WaveformType Rhythm. Export it with its waveforms."
         )
     patient, test = root.find("PatientDemographics"), root.find("TestDemographics")
     recorded_at = _moment(
@@ -47,10 +50,9 @@ def muse(root):
     )
     measures = root.find("RestingECGMeasurements")
     return Recording(
-        rhythm=_waveform(waveforms["Rhythm"]),
-        median=_waveform(waveforms["Median"]) if "Median" in waveforms else None,
+        rhythm=fullest(rhythms),
+        median=fullest(medians) if medians else None,
         patient_id=text_of(patient, "PatientID"),
-        age=_age(patient, recorded_at),
         sex=sex_code(text_of(patient, "Gender")),
         recorded_at=recorded_at,
         device=text_of(test, "AcquisitionDevice"),
@@ -58,7 +60,14 @@ def muse(root):
         measurements=measured(
             {name: text_of(measures, tag) for name, tag in _MEASURED.items()}
         ),
+        **_age(patient, recorded_at),
     )
+
+
+def _of_type(root, kind):
+    """Waveforms of this type that hold leads; a strip may stand beside the twelve."""
+    found = [w for w in root.findall("Waveform") if text_of(w, "WaveformType") == kind]
+    return [_waveform(w) for w in found if w.find("LeadData") is not None]
 
 
 def _waveform(element):
@@ -66,6 +75,13 @@ def _waveform(element):
     exponent = min(number(text_of(element, "SampleExponent", 0)), 6)
     rate = number(text_of(element, "SampleBase")) * 10.0**exponent
     found = element.findall("LeadData")
+    for tag in _OFFSETS:
+        offsets = {number(text_of(lead, tag, 0)) for lead in found}
+        if len(offsets) > 1:
+            raise ECGFileError(
+                f"its leads begin at {tag} {sorted(offsets)[:12]}; expected all leads "
+                "recorded together. Export it in the format of twelve leads at once."
+            )
     signals = [_signal(lead) for lead in found]
     return waveform(signals, rate, [text_of(lead, "LeadID", "") for lead in found])
 
@@ -91,6 +107,8 @@ def _signal(lead):
             f"lead {name} holds {len(counts)} samples, but claims {claimed:g}; the "
             "file is cut short or damaged."
         )
+    if text_of(lead, "LeadOff", "FALSE").upper() not in ("FALSE", "0", "NO"):
+        return np.full(len(counts), np.nan)  # the electrode was off
     return counts * step * mv_per(_UNITS.get(unit.upper(), unit))
 
 
@@ -128,9 +146,11 @@ def _moment(date, time=None):
 
 
 def _age(patient, recorded_at):
-    """Age in years, from the age or else from the date of birth."""
-    units = _PER_YEAR.get(text_of(patient, "AgeUnits", "YEARS").upper(), np.nan)
-    age = number(text_of(patient, "PatientAge")) / units
-    if np.isnan(age):
-        age = age_in_years(_moment(text_of(patient, "DateofBirth")), recorded_at)
-    return age
+    """The age, which has its unit beside it, else by the date of birth."""
+    age, unit = text_of(patient, "PatientAge"), text_of(patient, "AgeUnits", "YEARS")
+    if age and unit.upper() == "HOURS":
+        age = number(age) / 8766
+    elif age and unit.upper() != "YEARS":
+        age = f"{age} {unit}"
+    birth = text_of(patient, "DateofBirth")
+    return age_told(age, _moment(birth) or birth, recorded_at)

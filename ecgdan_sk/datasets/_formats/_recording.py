@@ -1,16 +1,18 @@
 """What every reader of a file returns, and the one error that they raise."""
 
 import re
+import unicodedata
 import warnings
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 
 import numpy as np
 
 from ...records import LEADS, ECGRecords
 from ...records._leads_and_ids import lead_name
-from .._limb_leads import complete_leads
+from .._ages import age_in_years
+from .._limb_leads import LIMB, complete_leads
 
 # What devices write beside the ECG, named as ECGMeasurements names its own.
 MEASUREMENTS = (
@@ -19,9 +21,11 @@ MEASUREMENTS = (
     *("p_axis_deg", "qrs_axis_deg", "t_axis_deg"),
 )
 
-_MV = {"mv": 1.0, "millivolt": 1.0, "uv": 1e-3, "µv": 1e-3, "μv": 1e-3, "v": 1e3}
-_MV |= {"microvolt": 1e-3, "nv": 1e-6, "volt": 1e3}
-_INDEPENDENT = {"I", "II", *LEADS[6:]}
+_MV = {"": 1e3, "m": 1.0, "milli": 1.0, "u": 1e-3, "\N{GREEK SMALL LETTER MU}": 1e-3}
+_MV |= {"mc": 1e-3, "micro": 1e-3, "n": 1e-6, "nano": 1e-6}
+_VOLTS = re.compile(rf"(?:mdc_dim_)?({'|'.join(_MV)})[ _]?v(?:olts?)?")
+# Texts that stand where nothing is known.
+_UNTOLD = re.compile(r"(?i)[-?.x\s]*|unknown|unspecified|none|null|nan|nat|n/?a")
 _FASTEST = 1e5  # Hz, above every recorder
 _LARGEST_AXIS, _LONGEST = 360, 10_000  # degrees; ms or beats per minute
 
@@ -58,6 +62,7 @@ class Recording:
     median: Waveform | None = None
     patient_id: str | None = None
     age: float = np.nan  # years
+    unread_age: str | None = None  # what stands there for it and tells none
     sex: float = np.nan  # 0 male, 1 female
     recorded_at: datetime | None = None
     device: str | None = None
@@ -87,7 +92,7 @@ def reading(path, kind):
 
 def waveform(signals, sampling_rate, leads):
     """A Waveform, leads in the standard order; the twelve alone where all are there."""
-    leads = [lead_name(lead) or "unnamed" for lead in leads]
+    leads = [lead_name(lead or "") or "unnamed" for lead in leads]
     lengths = {len(signal) for signal in signals}
     rate = number(sampling_rate)
     if len(lengths) != 1 or 0 in lengths or len(leads) != len(signals):
@@ -101,35 +106,77 @@ def waveform(signals, sampling_rate, leads):
             f"its sampling rate is {sampling_rate!r}; expected a number of Hz above 0 "
             f"and up to {_FASTEST:g}."
         )
-    twice = sorted({lead for lead in leads if leads.count(lead) > 1})
+    order = _order(leads)
+    twice = [lead for lead in order if leads.count(lead) > 1]
+    if twice == ["unnamed"]:
+        raise ECGFileError(
+            f"{leads.count('unnamed')} of its {len(leads)} leads have no name; "
+            "expected the name of each, such as 'aVR'. Write them into the file."
+        )
     if twice:
         raise ECGFileError(
             f"it holds the lead {', '.join(twice)} more than once; expected each once."
         )
-    return _ordered(dict(zip(leads, signals)), rate)
+    return _ordered(dict(zip(leads, signals)), order, rate)
 
 
-def _ordered(by_lead, rate):
+def is_whole(leads):
+    """Whether these are the twelve leads, or the limb leads that lack follow."""
+    return set(LEADS[6:]) <= set(leads) and len(set(LIMB) & set(leads)) >= 2
+
+
+def _order(leads):
     """Standard leads first; others only where the twelve are not complete."""
-    order = [lead for lead in LEADS if lead in by_lead]
-    if len(order) < len(LEADS):
-        order += [lead for lead in by_lead if lead not in LEADS]
+    standard = [lead for lead in LEADS if lead in leads]
+    others = [lead for lead in dict.fromkeys(leads) if lead not in LEADS]
+    return standard if is_whole(leads) else standard + others
+
+
+def _ordered(by_lead, order, rate):
+    """A Waveform of these leads; limb leads that a device leaves out are derived."""
     signals = np.stack([by_lead[lead] for lead in order]).astype(np.float32)
     if np.isinf(signals).any():
         raise ECGFileError("its amplitudes are infinite; expected mV or counts.")
-    if len(order) < len(LEADS) and by_lead.keys() >= _INDEPENDENT:
-        # Many devices leave out the four limb leads that follow from I and II.
+    if is_whole(order) and len(order) < len(LEADS):
         records = complete_leads(ECGRecords(signals[None], leads=order))
         signals, order = np.asarray(records.signals)[0], records.leads
     return Waveform(signals, rate, tuple(order))
 
 
+def fullest(waveforms):
+    """Of several waveforms the longest of twelve leads; without such, the only one."""
+    whole = [ecg for ecg in waveforms if ecg.leads == LEADS]
+    if not whole and len(waveforms) > 1:
+        told = "; ".join(
+            f"{', '.join(ecg.leads[:12])} ({ecg.signals.shape[1]} samples at "
+            f"{ecg.sampling_rate:g} Hz)"
+            for ecg in waveforms[:10]
+        )
+        raise ECGFileError(
+            f"it holds {len(waveforms)} waveforms, none of twelve leads: {told}; "
+            "expected one of the twelve leads, or one alone. Export it as one."
+        )
+    return max(
+        whole or waveforms, key=lambda ecg: ecg.signals.shape[1] / ecg.sampling_rate
+    )
+
+
 def mv_per(unit):
-    """How many mV one of this unit is."""
-    factor = _MV.get(str(unit).strip().lower())
-    if factor is None:
+    """How many mV one of this unit is, however it is written."""
+    # This makes the micro sign the Greek letter, which it looks like.
+    written = unicodedata.normalize("NFKC", str(unit)).casefold().strip()
+    found = _VOLTS.fullmatch(written)
+    if found is None:
         raise ECGFileError(f"its amplitudes are in {unit!r}; expected mV, uV, nV or V.")
-    return factor
+    return _MV[found[1]]
+
+
+def text_in(data):
+    """Text of bytes: in UTF-8, or else in Latin-1, as older devices write it."""
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return data.decode("latin-1")
 
 
 def number(value):
@@ -173,10 +220,32 @@ def moment(text):
         return None
 
 
-def age_in_years(birth, recorded_at):
-    """Whole years from a birth to a recording, NaN where one is unknown."""
-    if birth is None or recorded_at is None:
-        return np.nan
-    before = (recorded_at.month, recorded_at.day) < (birth.month, birth.day)
-    years = recorded_at.year - birth.year - before
-    return float(years) if 0 <= years <= 130 else np.nan
+def age_told(age, birth, recorded_at):
+    """What a Recording says of an age: that which is told, or else by the birth.
+
+    Parameters
+    ----------
+    age : str, float or None
+        The age as it is written, with its unit where that is not years.
+    birth : datetime, str or None
+        When the patient was born; a text that is no date, as it is written.
+    """
+    if not isinstance(birth, date) and not re.fullmatch(r"\d{4}", str(birth or "")):
+        by_birth = np.nan
+    else:
+        by_birth = age_in_years(birth, recorded_at)
+    years = age_in_years(age, recorded_at)
+    if np.isnan(years):
+        years = by_birth
+    if not np.isnan(years):
+        return {"age": years}
+    unread = [told for told in (age, birth) if not _is_untold(told)]
+    if not unread:
+        return {}
+    told = unread[0].date() if isinstance(unread[0], datetime) else unread[0]
+    return {"unread_age": str(told)}
+
+
+def _is_untold(told):
+    """Whether this says that nothing is known."""
+    return told is None or _UNTOLD.fullmatch(str(told).strip()) is not None

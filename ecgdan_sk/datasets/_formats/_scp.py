@@ -11,12 +11,18 @@ from datetime import datetime
 
 import numpy as np
 
-from ._recording import ECGFileError, Recording, age_in_years, measured, waveform
+from ._lead_codes import lead_of_number
+from ._recording import (
+    ECGFileError,
+    Recording,
+    age_told,
+    measured,
+    text_in,
+    waveform,
+)
 
 _HEADER = 16  # bytes, of each section
 _DEFAULT_TABLE = 19_999
-_LEADS = {1: "I", 2: "II", **{2 + i: f"V{i}" for i in range(1, 7)}}
-_LEADS |= {61: "III", 62: "aVR", 63: "aVL", 64: "aVF", 12: "X", 13: "Y", 14: "Z"}
 _PER_YEAR = {1: 1, 2: 12, 3: 52, 4: 365, 5: 8766}
 _UNKNOWN = 19_999  # and above: not computed, of poor quality, rejected
 
@@ -116,7 +122,7 @@ def _leads(section):
     for at in range(2, 2 + 9 * n_leads, 9):
         first, last = _integer(section, at, 4), _integer(section, at + 4, 4)
         code = _integer(section, at + 8, 1)
-        spans.append((_LEADS.get(code, f"lead {code}"), first, last))
+        spans.append((lead_of_number(code), first, last))
     if len({span[1:] for span in spans}) > 1:
         raise ECGFileError(
             "its leads begin or end at different samples; expected all leads recorded "
@@ -195,17 +201,15 @@ def _patient(section):
     """Who was recorded, when and with what."""
     fields = _fields(section)
     recorded_at = _moment(fields.get(25, b""), fields.get(26, b""))
-    age, told = fields.get(4, b""), np.nan
+    age, told = fields.get(4, b""), None
     if len(age) == 3 and age[2] in _PER_YEAR:
         told = _integer(age, 0, 2) / _PER_YEAR[age[2]]
-    if np.isnan(told):
-        told = age_in_years(_moment(fields.get(5, b"")), recorded_at)
     return {
         "patient_id": _text(fields.get(2, b"")),
-        "age": told,
         "sex": {b"\1": 0.0, b"\2": 1.0}.get(fields.get(8, b"")[:1], np.nan),
         "recorded_at": recorded_at,
         "device": _text(fields.get(14, b"")[8:14]),
+        **age_told(told, _moment(fields.get(5, b"")), recorded_at),
     }
 
 
@@ -221,7 +225,7 @@ def _moment(date, time=b""):
 
 def _text(data):
     """Text up to its end mark, or None."""
-    return data.split(b"\0")[0].decode("latin-1").strip() or None
+    return text_in(data.split(b"\0")[0]).strip() or None
 
 
 def _measurements(section):

@@ -9,7 +9,7 @@ from ._recording import (
     ECGFileError,
     Recording,
     Waveform,
-    age_in_years,
+    age_told,
     measured,
     moment,
     number,
@@ -31,6 +31,7 @@ _MEASURED = {
     "qrs_axis_deg": ("qrsfrontaxis",),
     "t_axis_deg": ("tfrontaxis",),
 }
+_AGE_UNITS = ("years", "months", "weeks", "days")
 _CODE_BITS = 10
 _LEAST_PULSE = 0.2  # seconds
 _PADDING = 32767  # fills the representative beats up
@@ -61,12 +62,12 @@ def sierra(root, data):
         rhythm=_rhythm(found, _resolution(root)),
         median=_median(found),
         patient_id=text_of(patient, ".//patientid"),
-        age=_age(patient, recorded_at),
         sex=sex_code(text_of(patient, ".//sex")),
         recorded_at=recorded_at,
         device=text_of(acquisition, "machine"),
         statements=_statements(root),
         measurements=_measurements(root),
+        **_age(patient, recorded_at),
     )
 
 
@@ -193,8 +194,8 @@ def _statements(root):
 
 
 def _age(patient, recorded_at):
-    """Age in years, from the age or else from the date of birth."""
-    age = number(text_of(patient, ".//age/years"))
-    if np.isnan(age):
-        age = age_in_years(moment(text_of(patient, ".//dateofbirth")), recorded_at)
-    return age
+    """The age in one of its units, else by the date of birth."""
+    told = {unit: text_of(patient, f".//age/{unit}") for unit in _AGE_UNITS}
+    age = next((f"{text} {unit}" for unit, text in told.items() if text), None)
+    birth = text_of(patient, ".//dateofbirth")
+    return age_told(told["years"] or age, moment(birth) or birth, recorded_at)

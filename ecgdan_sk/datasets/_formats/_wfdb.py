@@ -11,24 +11,23 @@ from ...records import LEADS
 from ._recording import (
     ECGFileError,
     Recording,
+    age_told,
+    is_whole,
     lead_name,
     mv_per,
-    number,
     sex_code,
+    text_in,
     waveform,
 )
-from ._wfdb_16bit import Signals, read_16bit
+from ._wfdb_signals import described, read_signals
 
 _LARGEST_HEADER = 100_000  # bytes
 _BYTES = {"8": 1, "16": 2, "24": 3, "32": 4, "61": 2, "80": 1, "160": 2}
 _BYTES |= {"212": 1.5, "310": 4 / 3, "311": 4 / 3}
-_TOLD = re.compile(r"<?(age|sex|gender|dx)>?\s*:\s*(.+)", re.IGNORECASE)
+_TOLD = re.compile(r"<?\b(age|sex|gender|dx)>?\s*:\s*", re.IGNORECASE)
 _FIRST_LINE = re.compile(rb"[-\w]+(/\d+)?[ \t]+\d+[ \t]+\d.*")
 _RECORD = re.compile(
     r"[-\w]+[ \t]+(\d+)[ \t]+(\d+\.?\d*)(?:/\S*)?[ \t]+(\d+)([ \t].*)?"
-)
-_SIGNAL = re.compile(
-    r"([-\w]+\.?\w*)[ \t]+(\d+)(?:x(\d+))?(?::(\d+))?(?:\+(\d+))?(?:[ \t].*)?"
 )
 
 
@@ -57,35 +56,30 @@ def is_header(data):
 def wfdb_record(path):
     """Recording of the record with this header."""
     header = _checked_header(path)
-    signals = read_16bit(path.parent, header.lines, header.n_times)
-    if signals is None:
-        # Imported here: wfdb brings matplotlib and a network client along.
-        import wfdb
-
-        ecg = wfdb.rdrecord(str(path.with_suffix("")), return_res=32)
-        signals = Signals(ecg.p_signal.T, ecg.units, ecg.sig_name)
-    chosen = _voltages(signals)
+    chosen = _voltages(header.signals)
+    values, per_frame = read_signals(path, header.signals, header.n_times, chosen)
     told = dict(_told(header.comments))
+    recorded_at = _moment(header.when)
     return Recording(
         rhythm=waveform(
-            [signals.values[i] * np.float32(mv_per(signals.units[i])) for i in chosen],
-            header.sampling_rate,
-            [signals.names[i] for i in chosen],
+            [v * np.float32(mv_per(s.unit)) for v, s in zip(values, chosen)],
+            header.sampling_rate * per_frame,
+            [signal.name for signal in chosen],
         ),
-        age=number(told.get("age")),
         sex=sex_code(told.get("sex", told.get("gender"))),
-        recorded_at=_moment(header.when),
+        recorded_at=recorded_at,
         statements=tuple(filter(None, re.split(r"[,\s]+", told.get("dx", "")))),
+        **age_told(told.get("age"), None, recorded_at),
     )
 
 
 class _Header(NamedTuple):
-    """What a header says: rate in Hz, length, date, lines of the signals, comments."""
+    """What a header says: frames per second, how many, date, signals, comments."""
 
     sampling_rate: float
     n_times: int
     when: str
-    lines: list
+    signals: list
     comments: list
 
 
@@ -100,7 +94,7 @@ def _checked_header(path):
             f"its header has {path.stat().st_size} bytes; expected a few hundred, "
             "and no '::' in its path."
         )
-    lines = path.read_text("ascii", errors="ignore").splitlines()
+    lines = text_in(path.read_bytes()).splitlines()
     lines = [stripped for line in lines if (stripped := line.strip())]
     comments = [line.strip(" \t#") for line in lines if line.startswith("#")]
     lines = [line for line in lines if not line.startswith("#")]
@@ -111,29 +105,31 @@ def _checked_header(path):
             f"{max(len(lines) - 1, 0)} signals; expected one segment: record, number "
             "of signals, rate and number of samples, then a line for each signal."
         )
-    header = _Header(
-        float(first[2]), int(first[3]), first[4] or "", lines[1:], comments
-    )
-    _check_files(path.parent, _needed(header.lines, header.n_times))
-    return header
+    signals = [described(line, i) for i, line in enumerate(lines[1:])]
+    n_times = int(first[3])
+    _check_files(path.parent, _needed(signals, n_times))
+    return _Header(float(first[2]), n_times, first[4] or "", signals, comments)
 
 
-def _needed(lines, n_times):
+def _needed(signals, n_times):
     """Signal file -> bytes that its header claims to be in it."""
-    needed = {}
-    for line in lines:
-        found = _SIGNAL.fullmatch(line)
-        if found is None or found[2] not in _BYTES:
+    needed, layouts = {}, {}
+    for signal in signals:
+        if signal.fmt not in _BYTES:
             raise ECGFileError(
-                f"its header describes a signal by {line[:80]!r}; expected the plain "
-                "name of a file in the same folder and one of the formats "
-                f"{', '.join(_BYTES)}. Convert others with wfdb.wrsamp."
+                f"its header describes a signal of format {signal.fmt}; expected one "
+                f"of the formats {', '.join(_BYTES)}. Convert it with wfdb.wrsamp."
             )
-        name, kind, per_frame, skew, offset = found.groups()
-        if int(skew or 0) > n_times:
+        if signal.skew > n_times:
             raise ECGFileError("its header shifts a signal beyond its length.")
-        needed.setdefault(name, int(offset or 0))
-        needed[name] += n_times * int(per_frame or 1) * _BYTES[kind]
+        layout = signal.fmt, signal.offset
+        if layouts.setdefault(signal.file, layout) != layout:
+            raise ECGFileError(
+                f"its header describes signals of {signal.file} in several formats or "
+                "places; expected one for all signals of a file."
+            )
+        needed.setdefault(signal.file, signal.offset)
+        needed[signal.file] += n_times * signal.per_frame * _BYTES[signal.fmt]
     return needed
 
 
@@ -155,18 +151,25 @@ def _check_files(folder, needed):
 
 def _voltages(signals):
     """The twelve leads if all are there, or else every signal that is a voltage."""
-    names, units = [lead_name(name) for name in signals.names], signals.units
-    if set(LEADS) <= set(names):
-        return [i for i, name in enumerate(names) if name in LEADS]
-    chosen = [
-        i for i, unit in enumerate(units) if re.fullmatch("[mun]?v", unit.lower())
-    ]
+    names = [lead_name(signal.name) for signal in signals]
+    if is_whole(names):
+        return [s for s, name in zip(signals, names) if name in LEADS]
+    chosen = [signal for signal in signals if _is_voltage(signal.unit)]
     if not chosen:
+        units = ", ".join(signal.unit for signal in signals[:20])
         raise ECGFileError(
-            f"its signals are {', '.join(names[:20])} in {', '.join(units[:20])}; "
-            "expected leads of an ECG in mV."
+            f"its signals are {', '.join(names[:20])} in {units}; expected leads of an "
+            "ECG in mV."
         )
     return chosen
+
+
+def _is_voltage(unit):
+    """Whether a unit is one of an ECG."""
+    try:
+        return mv_per(unit) > 0
+    except ECGFileError:
+        return False
 
 
 def _moment(when):
@@ -181,8 +184,10 @@ def _moment(when):
 
 
 def _told(comments):
-    """Age, sex and diagnoses among the comments of a header."""
+    """Age, sex and diagnoses among the comments of a header, several on a line too."""
     for comment in comments:
-        found = _TOLD.fullmatch(comment.strip())
-        if found:
-            yield found[1].lower(), found[2].strip()
+        found = list(_TOLD.finditer(comment))
+        if found and found[0].start() == 0:
+            ends = [match.start() for match in found[1:]] + [len(comment)]
+            for match, end in zip(found, ends):
+                yield match[1].lower(), comment[match.end() : end].strip(" ,;")

@@ -1,9 +1,14 @@
 """The one way XML is parsed here: no entities, nothing fetched, nothing expanded."""
 
-from ._recording import ECGFileError
+import re
+
+from ._recording import ECGFileError, text_in
 
 # Recordings of ten seconds take 0.1 to 1 MB; a tree takes twenty times its text.
 _LARGEST = 20_000_000  # bytes
+_DECLARED = re.compile(rb"""^(\s*<\?xml[^>]*?)\sencoding\s*=\s*["']([-\w]+)["']""")
+# Of several bytes for a letter, which the parser does not know.
+_WIDE = ("gb2312", "gbk", "gb18030", "big5", "shift_jis", "euc-jp", "euc-kr", "cp932")
 
 
 def parse_xml(data):
@@ -36,6 +41,29 @@ def parse_xml(data):
         if element.attrib:
             element.attrib = {_local(k): v for k, v in element.attrib.items()}
     return root
+
+
+def in_utf8(data):
+    """The XML in `data` (bytes) in an encoding that the parser reads.
+
+    Names of patients and findings come in others than the file declares; none of what
+    an ECG needs is written beyond ASCII.
+    """
+    found = _DECLARED.match(data)
+    encoding = found[2].decode().lower().replace("_", "-") if found else "utf-8"
+    wide = {name.replace("_", "-"): name for name in _WIDE}
+    if encoding in wide:
+        text = data.decode(wide[encoding], errors="replace")
+    elif encoding in ("utf-8", "ascii", "us-ascii") and not _is_utf16(data):
+        text = text_in(data)
+    else:
+        return data
+    return _DECLARED.sub(rb"\1", text.encode("utf-8"), count=1)
+
+
+def _is_utf16(data):
+    """Whether bytes begin as UTF-16 does."""
+    return data[:2] in (b"\xff\xfe", b"\xfe\xff") or b"\0" in data[:4]
 
 
 def text_of(element, path, default=None):
