@@ -2,8 +2,6 @@
 
 import warnings
 from numbers import Integral
-from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import numpy as np
 import torch
@@ -13,23 +11,18 @@ from sklearn.base import BaseEstimator, MetaEstimatorMixin, clone
 from sklearn.utils import _safe_indexing, get_tags
 from sklearn.utils.validation import check_is_fitted
 
-from ._hazards._baseline import BaselineHazards, BreslowBaseline
-from ._hazards._curves import SurvivalCurves
-from ._outcomes import Outcome, check_survival
-from ._tensor_files import from_plain, read_tensors, to_plain, write_tensors
-from .losses import cox_loss
-from .metrics import CensoringKaplanMeier, concordance_index
-from .model_selection import EventKFold
-from .records._leads_and_ids import aligned_to
-from .survival import DualAttentionSurvival
-
-__all__ = ["CalibratedSurvival"]
+from .._hazards._baseline import BaselineHazards
+from .._hazards._curves import SurvivalCurves
+from .._outcomes import Outcome, check_survival
+from ..losses import cox_loss
+from ..metrics import CensoringKaplanMeier, concordance_index
+from ..model_selection import EventKFold
+from ..records._leads_and_ids import aligned_to
+from ._saving import load_around, save_around
 
 _STEEPEST = 20.0  # log hazard per standard deviation of the risk
 
 _KIND = "CalibratedSurvival"
-# What a file may hold besides the estimator.
-_CLASSES = (BaselineHazards, BreslowBaseline, CensoringKaplanMeier)
 
 
 class CalibratedSurvival(SurvivalCurves, MetaEstimatorMixin, BaseEstimator):
@@ -204,23 +197,10 @@ class CalibratedSurvival(SurvivalCurves, MetaEstimatorMixin, BaseEstimator):
         hazard. A splitter given as `cv` is not kept, as predictions need none.
         """
         check_is_fitted(self)
-        if type(self.estimator_) is not DualAttentionSurvival:
-            raise TypeError(
-                f"Cannot save a calibrated {type(self.estimator_).__name__}, which has "
-                "no file without code; DualAttentionSurvival has. Pickle the model, "
-                "and load the pickle nowhere but where you trust its origin."
-            )
-        arrays = []
         fitted = {n: v for n, v in vars(self).items() if n[-1] == "_"}
-        inside = _file_of(fitted.pop("estimator_"))
+        estimator = fitted.pop("estimator_")
         cv = self.cv if isinstance(self.cv, Integral) else 5
-        content = {
-            "params": to_plain({"cv": cv, "n_jobs": self.n_jobs}, arrays, _CLASSES),
-            "fitted": to_plain(fitted, arrays, _CLASSES),
-            "n_arrays": len(arrays),
-        }
-        tensors = {f"array/{i}": array for i, array in enumerate(arrays)}
-        write_tensors(path, _KIND, {**tensors, "estimator": inside}, content)
+        save_around(path, _KIND, estimator, {"cv": cv, "n_jobs": self.n_jobs}, fitted)
         return self
 
     @classmethod
@@ -242,12 +222,9 @@ class CalibratedSurvival(SurvivalCurves, MetaEstimatorMixin, BaseEstimator):
         ValueError
             If the file is truncated, altered, or of another kind.
         """
-        tensors, content = read_tensors(path, _KIND)
-        arrays = [tensors[f"array/{i}"] for i in range(content["n_arrays"])]
-        estimator = _of_file(tensors["estimator"])
-        params = from_plain(content["params"], arrays, _CLASSES)
+        estimator, params, fitted = load_around(path, _KIND)
         model = cls(clone(estimator), **params)
-        vars(model).update(from_plain(content["fitted"], arrays, _CLASSES))
+        vars(model).update(fitted)
         model.estimator_ = estimator
         return model
 
@@ -267,22 +244,6 @@ class CalibratedSurvival(SurvivalCurves, MetaEstimatorMixin, BaseEstimator):
         tags.input_tags = get_tags(self.estimator).input_tags
         tags.target_tags.required = True
         return tags
-
-
-def _file_of(estimator):
-    """The bytes of the file that an estimator writes."""
-    with TemporaryDirectory() as folder:
-        path = Path(folder) / "estimator.safetensors"
-        estimator.save(path)
-        return np.fromfile(path, np.uint8)
-
-
-def _of_file(content):
-    """The estimator that wrote these bytes."""
-    with TemporaryDirectory() as folder:
-        path = Path(folder) / "estimator.safetensors"
-        content.tofile(path)
-        return DualAttentionSurvival.load(path)
 
 
 def _held_out(estimator, X, y, train, test):

@@ -1,0 +1,59 @@
+"""A model around a fitted `DualAttentionSurvival` as one file, and back."""
+
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+
+from .._hazards._baseline import BaselineHazards, BreslowBaseline
+from .._tensor_files import from_plain, read_tensors, to_plain, write_tensors
+from ..metrics import CensoringKaplanMeier
+from ..survival import DualAttentionSurvival
+
+# What a file may hold besides the estimator.
+_CLASSES = (BaselineHazards, BreslowBaseline, CensoringKaplanMeier)
+
+
+def save_around(path, kind, estimator, params, fitted):
+    """Write the estimator's own file with what stands around it."""
+    if type(estimator) is not DualAttentionSurvival:
+        raise TypeError(
+            f"Cannot save a calibrated {type(estimator).__name__}, which has no file "
+            "without code; DualAttentionSurvival has. Pickle the model, and load the "
+            "pickle nowhere but where you trust its origin."
+        )
+    arrays = []
+    content = {
+        "params": to_plain(params, arrays, _CLASSES),
+        "fitted": to_plain(fitted, arrays, _CLASSES),
+        "n_arrays": len(arrays),
+    }
+    tensors = {f"array/{i}": array for i, array in enumerate(arrays)}
+    tensors["estimator"] = _file_of(estimator)
+    write_tensors(path, kind, tensors, content)
+
+
+def load_around(path, kind):
+    """The estimator, parameters and fitted attributes of such a file."""
+    tensors, content = read_tensors(path, kind)
+    arrays = [tensors[f"array/{i}"] for i in range(content["n_arrays"])]
+    params, fitted = (
+        from_plain(content[part], arrays, _CLASSES) for part in ("params", "fitted")
+    )
+    return _of_file(tensors["estimator"]), params, fitted
+
+
+def _file_of(estimator):
+    """The bytes of the file that an estimator writes."""
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "estimator.safetensors"
+        estimator.save(path)
+        return np.fromfile(path, np.uint8)
+
+
+def _of_file(content):
+    """The estimator that wrote these bytes."""
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "estimator.safetensors"
+        content.tofile(path)
+        return DualAttentionSurvival.load(path)
