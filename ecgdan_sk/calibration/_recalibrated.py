@@ -168,7 +168,7 @@ class RecalibratedSurvival(SurvivalCurves, MetaEstimatorMixin, BaseEstimator):
         return concordance_index(y, self.predict(X))
 
     def save(self, path):
-        """Write a recalibrated `DualAttentionSurvival` to one file, which holds no code.
+        """Write a recalibrated `DualAttentionSurvival` to one file without code.
 
         Parameters
         ----------
