@@ -14,8 +14,9 @@ from sklearn.model_selection import (
     StratifiedKFold,
 )
 from sklearn.utils import _safe_indexing, check_consistent_length, check_random_state
+from sklearn.utils.validation import has_fit_parameter
 
-from ._outcomes import check_causes
+from ._outcomes import as_target, check_causes
 from .records._leads_and_ids import aligned_to, patient_groups
 
 __all__ = ["EventKFold", "RepeatedEventKFold", "out_of_fold", "split_by_event"]
@@ -271,6 +272,13 @@ def split_by_event(causes, fraction, *, groups=None, random_state=None):
     return parts
 
 
+def fit_by_patient(estimator, X, y, groups=None):
+    """Fit an estimator, with its patients where it asks for them."""
+    if groups is None or not has_fit_parameter(estimator, "groups"):
+        return estimator.fit(X, y)
+    return estimator.fit(X, y, groups=groups)
+
+
 def _cause_of_each(causes, owner):
     """The rarest cause among the samples of each patient, 0 where there is none."""
     cause_of = np.zeros(owner.max() + 1, int)
@@ -301,7 +309,8 @@ def out_of_fold(estimator, X, y, cv=5, *, groups=None, n_jobs=None):
     cv : int or splitter, default=5
         An int means `EventKFold` with so many folds, `random_state=0`.
     groups : array-like of shape (n_samples,) or None, default=None
-        Patient of each sample, passed to the splitter.
+        Patient of each sample, passed to the splitter and to estimators that take them
+        in `fit`.
     n_jobs : int or None, default=None
         Number of processes; None means 1.
 
@@ -329,9 +338,10 @@ def out_of_fold(estimator, X, y, cv=5, *, groups=None, n_jobs=None):
     """
     cv = EventKFold(cv, random_state=0) if isinstance(cv, Integral) else cv
     y, groups = aligned_to(X, y=y, groups=groups)
+    y = as_target(y)
     splits = list(cv.split(X, y, groups))
     ranks = Parallel(n_jobs=n_jobs)(
-        delayed(_fold_ranks)(clone(estimator), X, y, train, test)
+        delayed(_fold_ranks)(clone(estimator), X, y, groups, train, test)
         for train, test in splits
     )
     total, n_tests = np.zeros(len(y)), np.zeros(len(y))
@@ -346,8 +356,10 @@ def out_of_fold(estimator, X, y, cv=5, *, groups=None, n_jobs=None):
     return total / n_tests
 
 
-def _fold_ranks(estimator, X, y, train, test):
+def _fold_ranks(estimator, X, y, groups, train, test):
     """Ranks of the predictions for the test samples, inside (0, 1); ties share one."""
-    estimator.fit(_safe_indexing(X, train), _safe_indexing(y, train))
+    columns = (X, y, groups)
+    columns = [None if c is None else _safe_indexing(c, train) for c in columns]
+    fit_by_patient(estimator, *columns)
     risk = estimator.predict(_safe_indexing(X, test))
     return (rankdata(risk) - 0.5) / len(test)

@@ -5,6 +5,7 @@ import pickle
 
 import numpy as np
 import pytest
+import sklearn
 from sklearn.base import clone
 from sklearn.model_selection import cross_val_score
 from sksurv.linear_model import CoxPHSurvivalAnalysis
@@ -202,3 +203,44 @@ def test_random_convolutions(cohort):
     features = RandomConvolutions(500, random_state=0).fit_transform(X)
     again = RandomConvolutions(500, random_state=0).fit_transform(X)
     np.testing.assert_array_equal(features, again)
+
+
+# Patients
+
+
+def several_each(seed=0, n_patients=120):
+    """Three rows a patient that are nearly the same, and an outcome of the patient."""
+    rng = np.random.default_rng(seed)
+    patients = np.repeat(np.arange(n_patients), 3)
+    X = rng.normal(size=(n_patients, 40))[patients] + 0.05 * rng.normal(size=(360, 40))
+    time = rng.exponential(size=n_patients)[patients]
+    return X, Surv.from_arrays(time < 1, np.minimum(time, 1)), patients
+
+
+def test_folds_by_patient_do_not_take_recognition_for_risk():
+    X, y, patients = several_each()
+    known, unknown = PenalisedCox().fit(X, y, groups=patients), PenalisedCox().fit(X, y)
+    # On noise, folds that part the ECGs of a patient choose hardly any penalty.
+    assert known.predict(X).std() < 0.3 < unknown.predict(X).std()
+
+
+def test_pipelines_keep_the_patients_of_records_together(cohort):
+    patients = np.arange(160) // 4
+    records = ECGRecords(cohort.X, 100, patient_ids=patients)
+    plain = cox_paper15().fit(ECGRecords(cohort.X, 100), cohort.y)
+    unasked, asked = (
+        cox_paper15().fit(records, cohort.y),
+        cox_paper15(100).fit(cohort.X, cohort.y, groups=patients),
+    )
+    assert np.array_equal(unasked[-1].scores_, asked[-1].scores_)
+    assert not np.array_equal(unasked[-1].scores_, plain[-1].scores_)
+    with sklearn.config_context(enable_metadata_routing=True):
+        routed = cox_paper15(100).fit(cohort.X, cohort.y, groups=patients)
+    assert np.array_equal(routed[-1].scores_, asked[-1].scores_)
+
+
+def test_events_of_one_patient_choose_no_penalty():
+    X, y, patients = several_each()
+    y["event"] = patients == 5
+    with pytest.raises(ValueError, match="of two patients, .* got 3 of 1"):
+        PenalisedCox().fit(X, y, groups=patients)

@@ -26,7 +26,7 @@ def _cohort(n_samples=400, seed=0):
     log_risk = 0.1 * (table["age"] - 60) + 0.7 * table["sex"]
     own = rng.exponential(np.exp(-log_risk.to_numpy()))
     censored = rng.exponential(1.0, n_samples)
-    y = Surv.from_arrays(own <= censored, np.round(np.minimum(own, censored), 2) + 0.01)
+    y = Surv.from_arrays(own <= censored, np.round(100 * np.minimum(own, censored)) + 1)
     X = 0.2 * rng.standard_normal((n_samples, 12, 60)).astype(np.float32)
     return ECGRecords(X, covariates=table), y
 

@@ -257,3 +257,22 @@ def test_one_patient_with_events_cannot_be_shared():
         split_by_event(event, 0.2, groups=patients)
     with pytest.raises(ValueError, match=r"fraction inside \(0, 1\), got 1"):
         split_by_event(event, 1)
+
+
+class KeepsGroups(EchoRisk):
+    """Keeps the patients that `fit` was told."""
+
+    seen = []  # noqa: RUF012
+
+    def fit(self, X, y, *, groups=None):
+        self.seen.append(groups)
+        return super().fit(X, y)
+
+
+def test_out_of_fold_tells_estimators_their_patients():
+    y, patients = follow_up(n_events=100), np.repeat(np.arange(100), 2)
+    KeepsGroups.seen.clear()
+    out_of_fold(KeepsGroups(), covariates(y), y, 4, groups=patients)
+    folds = EventKFold(4, random_state=0).split(y, y, patients)
+    for groups, (train, _) in zip(KeepsGroups.seen, folds, strict=True):
+        assert np.array_equal(groups, patients[train])

@@ -103,7 +103,7 @@ def test_all_events_is_fine():
         (Surv.from_arrays([False, False], [1.0, 2.0]), "All 2 samples are censored"),
         (Surv.from_arrays([True, False], [1.0, -2.0]), "1 of 2 are negative"),
         (Surv.from_arrays([True, False], [0.0, 2.0]), "zero; the first is sample 0"),
-        (Surv.from_arrays([True, False], [1.0, np.nan]), "not finite"),
+        (Surv.from_arrays([True, False], [1.0, np.nan]), "1 of 2 are missing"),
         (Surv.from_arrays([True, False], [1.0, np.inf]), "not finite"),
     ],
 )

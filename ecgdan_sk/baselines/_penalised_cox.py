@@ -1,6 +1,7 @@
 """A Cox model that chooses its penalty by the likelihood of unseen patients."""
 
 from numbers import Integral, Real
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -13,6 +14,7 @@ from sksurv.linear_model import CoxnetSurvivalAnalysis
 from .._outcomes import check_survival
 from ..losses import cox_loss
 from ..model_selection import EventKFold
+from ..records._leads_and_ids import patient_groups
 
 _RIDGE = 1e-6  # the solver asks for some absolute penalty
 
@@ -68,6 +70,9 @@ class PenalisedCox(SurvivalAnalysisMixin, BaseEstimator):
     True
     """
 
+    # Tells metadata routing to pass `groups` on wherever they are given.
+    __metadata_request__fit: ClassVar = {"groups": True}
+
     _parameter_constraints = {
         "l1_ratio": [Interval(Real, 0, 1, closed="both")],
         "n_alphas": [Interval(Integral, 1, None, closed="left")],
@@ -91,7 +96,7 @@ class PenalisedCox(SurvivalAnalysisMixin, BaseEstimator):
         self.cv = cv
         self.random_state = random_state
 
-    def fit(self, X, y):
+    def fit(self, X, y, *, groups=None):
         """Choose the penalty, then fit all samples.
 
         Parameters
@@ -100,6 +105,9 @@ class PenalisedCox(SurvivalAnalysisMixin, BaseEstimator):
             Features of about equal scale.
         y : structured array of shape (n_samples,)
             Fields (event, time), as made by `sksurv.util.Surv`.
+        groups : array-like of shape (n_samples,) or None, default=None
+            Patient of each sample; samples of one patient share a fold. None means the
+            `patient_ids` of `X` where it has them, else that samples are independent.
 
         Returns
         -------
@@ -107,15 +115,19 @@ class PenalisedCox(SurvivalAnalysisMixin, BaseEstimator):
             This model.
         """
         self._validate_params()
+        groups = getattr(X, "patient_ids", None) if groups is None else groups
+        groups = None if groups is None else patient_groups(groups)
         X = validate_data(self, X, dtype=np.float64)
         event, time = check_survival(y)
         y = _structured(event, time)
         strongest = _steepest(X, event, time) / max(self.l1_ratio, 0.1)
         weakest = strongest * self.alpha_min_ratio
         self.alphas_ = np.geomspace(strongest, weakest, self.n_alphas + 1)[1:]
-        folds = EventKFold(self._n_folds(event), random_state=self.random_state)
+        n_folds = self._n_folds(event, groups)
+        folds = EventKFold(n_folds, random_state=self.random_state)
         held_out = [
-            self._held_out(X, event, time, train) for train, _ in folds.split(X, y)
+            self._held_out(X, event, time, train)
+            for train, _ in folds.split(X, y, groups)
         ]
         # A fold may fail at weak penalties, where the full data do not.
         n_alphas = min(map(len, held_out))
@@ -181,15 +193,16 @@ class PenalisedCox(SurvivalAnalysisMixin, BaseEstimator):
             X, return_array=return_array
         )
 
-    def _n_folds(self, event):
-        """Number of folds, each with an event."""
-        if event.sum() < 2:
+    def _n_folds(self, event, groups):
+        """Number of folds, each with an event of its own patients."""
+        n_owners = event.sum() if groups is None else len(np.unique(groups[event]))
+        if n_owners < 2:
             raise ValueError(
-                "At least two events are needed to choose a penalty, got "
-                f"{event.sum()}. Use scikit-survival's CoxPHSurvivalAnalysis with a "
-                "penalty of your choice."
+                "At least two events, of two patients, are needed to choose a penalty, "
+                f"got {event.sum()} of {n_owners}. Use scikit-survival's "
+                "CoxPHSurvivalAnalysis with a penalty of your choice."
             )
-        return min(self.cv, event.sum())
+        return min(self.cv, n_owners)
 
     def _checked(self, X):
         """Features like those seen in `fit`."""

@@ -1,14 +1,55 @@
 """Pipelines over the same ECGs as the network."""
 
+from sklearn import get_config
 from sklearn.decomposition import PCA
 from sklearn.impute import SimpleImputer
-from sklearn.pipeline import make_pipeline
+from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
-from sksurv.ensemble import GradientBoostingSurvivalAnalysis, RandomSurvivalForest
 
 from ..measurements import ECGMeasurements
+from ..records._leads_and_ids import aligned_to
 from ._inputs import Covariates, RandomConvolutions
 from ._penalised_cox import PenalisedCox
+from ._trees import GradientBoostingSurvivalAnalysis, RandomSurvivalForest
+
+
+class PatientPipeline(Pipeline):
+    """A pipeline that tells its last step the patients of its ECGs.
+
+    The steps turn ECGs into a table, which knows no patients.
+    """
+
+    def fit(self, X, y=None, *, groups=None, **params):
+        """Fit all steps.
+
+        Parameters
+        ----------
+        X : array-like or ECGRecords of shape (n_samples, n_leads, n_times)
+            ECGs in mV.
+        y : structured array of shape (n_samples,)
+            Fields (event, time), as made by `sksurv.util.Surv`.
+        groups : array-like of shape (n_samples,) or None, default=None
+            Patient of each sample. None means the `patient_ids` of `X` where it has
+            them, else that samples are independent.
+        **params : dict
+            Passed on by the pipeline.
+
+        Returns
+        -------
+        PatientPipeline
+            This pipeline.
+        """
+        y, groups = aligned_to(X, y=y, groups=groups)
+        groups = getattr(X, "patient_ids", None) if groups is None else groups
+        if groups is not None:
+            routed = get_config()["enable_metadata_routing"]
+            params["groups" if routed else f"{self.steps[-1][0]}__groups"] = groups
+        return super().fit(X, y, **params)
+
+
+def _by_patient(*steps):
+    """A pipeline with the names that `make_pipeline` gives."""
+    return PatientPipeline(make_pipeline(*steps).steps)
 
 
 def cox_paper15(sampling_rate=None, *, random_state=0):
@@ -34,7 +75,7 @@ def cox_paper15(sampling_rate=None, *, random_state=0):
     >>> cox_paper15(sampling_rate=100).fit(cohort.X, cohort.y).predict(cohort.X).shape
     (60,)
     """
-    return make_pipeline(
+    return _by_patient(
         ECGMeasurements(sampling_rate, preset="paper15"),
         *_completed(),
         PenalisedCox(random_state=random_state),
@@ -70,7 +111,7 @@ def cox_measurements(sampling_rate=None, *, l1_ratio=0.0, random_state=0):
     >>> cox.predict_survival_function(cohort.X, return_array=True).shape[0]
     60
     """
-    return make_pipeline(
+    return _by_patient(
         ECGMeasurements(sampling_rate),
         *_completed(),
         PenalisedCox(l1_ratio=l1_ratio, random_state=random_state),
@@ -102,7 +143,7 @@ def cox_covariates(columns=("age", "sex"), *, random_state=0):
     >>> cox_covariates().fit(X, cohort.y).predict(X).shape
     (60,)
     """
-    return make_pipeline(
+    return _by_patient(
         Covariates(columns), *_completed(), PenalisedCox(random_state=random_state)
     )
 
@@ -199,7 +240,7 @@ def cox_random_convolutions(n_kernels=10_000, *, n_jobs=1, random_state=0):
     >>> cox_random_convolutions()[0].n_kernels
     10000
     """
-    return make_pipeline(
+    return _by_patient(
         RandomConvolutions(n_kernels, n_jobs=n_jobs, random_state=random_state),
         StandardScaler(),
         PCA(0.95, svd_solver="full"),

@@ -13,10 +13,10 @@ from sklearn.utils.validation import check_is_fitted
 
 from .._hazards._baseline import BaselineHazards
 from .._hazards._curves import SurvivalCurves
-from .._outcomes import Outcome, check_survival
+from .._outcomes import Outcome, as_target, check_survival
 from ..losses import cox_loss
 from ..metrics import CensoringKaplanMeier, concordance_index
-from ..model_selection import EventKFold
+from ..model_selection import EventKFold, fit_by_patient
 from ..records._leads_and_ids import aligned_to
 from ._saving import load_around, save_around
 
@@ -92,7 +92,8 @@ class CalibratedSurvival(SurvivalCurves, MetaEstimatorMixin, BaseEstimator):
         y : structured array of shape (n_samples,)
             Fields (event, time), as made by `sksurv.util.Surv`.
         groups : array-like of shape (n_samples,) or None, default=None
-            Patient of each sample, passed to the splitter.
+            Patient of each sample, passed to the splitter and to estimators that take
+            them in `fit`.
 
         Returns
         -------
@@ -112,6 +113,7 @@ class CalibratedSurvival(SurvivalCurves, MetaEstimatorMixin, BaseEstimator):
         """
         y, groups = aligned_to(X, y=y, groups=groups)
         event, time = check_survival(y)
+        y = as_target(y)
         if event.sum() < 2:
             raise ValueError(
                 "Recalibration trains and tests, both on events, but y holds 1 event "
@@ -122,7 +124,8 @@ class CalibratedSurvival(SurvivalCurves, MetaEstimatorMixin, BaseEstimator):
             cv = EventKFold(cv, random_state=0)
         splits = list(cv.split(X, y, groups))
         risks = Parallel(n_jobs=self.n_jobs)(
-            delayed(_held_out)(clone(self.estimator), X, y, *rows) for rows in splits
+            delayed(_held_out)(clone(self.estimator), X, y, groups, *rows)
+            for rows in splits
         )
         tested = np.concatenate([test for _, test in splits])
         fold = np.repeat(np.arange(len(splits)), [len(test) for _, test in splits])
@@ -130,7 +133,7 @@ class CalibratedSurvival(SurvivalCurves, MetaEstimatorMixin, BaseEstimator):
         self.slope_ = _slope(risk, event, time, fold)
         outcome = Outcome(event.astype(int), time)
         self.baseline_ = BaselineHazards().fit(self.slope_ * risk[:, None], outcome)
-        self.estimator_ = clone(self.estimator).fit(X, y)
+        self.estimator_ = fit_by_patient(clone(self.estimator), X, y, groups)
         self.center_ = float(np.mean(self.estimator_.predict(X)))
         self.censoring_ = CensoringKaplanMeier().fit(*check_survival(y))
         self.follow_up_ = float(time.max())
@@ -246,10 +249,11 @@ class CalibratedSurvival(SurvivalCurves, MetaEstimatorMixin, BaseEstimator):
         return tags
 
 
-def _held_out(estimator, X, y, train, test):
+def _held_out(estimator, X, y, groups, train, test):
     """Log risks of the test samples, relative to the mean of the training samples."""
     X_train = _safe_indexing(X, train)
-    estimator.fit(X_train, _safe_indexing(y, train))
+    groups = None if groups is None else _safe_indexing(groups, train)
+    fit_by_patient(estimator, X_train, _safe_indexing(y, train), groups)
     return (
         estimator.predict(_safe_indexing(X, test)) - estimator.predict(X_train).mean()
     )

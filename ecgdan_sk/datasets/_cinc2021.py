@@ -7,10 +7,10 @@ from pathlib import Path
 import pandas as pd
 from sklearn.utils import Bunch
 
+from .._outcomes._flow import CohortFlow
 from ..records import LEADS, ECGRecords, LazySignals
 from ._ages import age_in_years
 from ._check_leads import checked
-from ._cohorts._flow import CohortFlow
 from ._cohorts._published_tables import check_distinct
 from ._cohorts._wfdb_records import check_present, read_ecg, read_header
 from ._formats._recording import sex_code

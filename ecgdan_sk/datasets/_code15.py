@@ -7,11 +7,12 @@ import numpy as np
 import pandas as pd
 from sklearn.utils import Bunch
 
+from .._outcomes._first import as_outcome
+from .._outcomes._flow import CohortFlow
 from ..records import LEADS, ECGRecords, LazySignals
 from ..records._leads_and_ids import first_ten
 from ..records._signal_checks import check_amplitude
 from ._check_leads import checked
-from ._cohorts._flow import CohortFlow
 from ._cohorts._hdf5_tracings import (
     SAMPLING_RATE,
     check_plain,
@@ -20,7 +21,6 @@ from ._cohorts._hdf5_tracings import (
     opened,
     read_tracing,
 )
-from ._cohorts._outcomes import as_outcome
 from ._cohorts._published_tables import check_distinct, check_matched, read_table
 
 DAYS_PER_YEAR = 365.25

@@ -7,11 +7,11 @@ import numpy as np
 import pandas as pd
 from sklearn.utils import Bunch
 
+from .._outcomes._first import as_outcome, first_of
+from .._outcomes._flow import CohortFlow
 from ..records import LEADS, ECGRecords, LazySignals
 from ._check_leads import checked
-from ._cohorts._flow import CohortFlow
 from ._cohorts._mimic_outcomes import hospital_history
-from ._cohorts._outcomes import as_outcome, first_of
 from ._cohorts._published_tables import (
     as_dates,
     check_distinct,

@@ -7,11 +7,11 @@ import numpy as np
 import pandas as pd
 from sklearn.utils import Bunch
 
+from .._outcomes._first import as_outcome
+from .._outcomes._flow import CohortFlow
 from ..records import ECGRecords, LazySignals
 from ._ages import ages_of
 from ._check_leads import checked
-from ._cohorts._flow import CohortFlow
-from ._cohorts._outcomes import as_outcome
 from ._cohorts._published_tables import check_distinct
 from ._cohorts._wfdb_records import check_present, read_ecg, read_header, signal_names
 from ._formats._recording import lead_name

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pandas as pd
 
+from .._outcomes._flow import CohortFlow
 from ._code15 import bunch_of, leave_out_without_follow_up
-from ._cohorts._flow import CohortFlow
 from ._cohorts._hdf5_tracings import is_recorded, n_samples, opened
 from ._cohorts._published_tables import check_distinct, read_table
 

@@ -4,9 +4,9 @@ import numpy as np
 import pandas as pd
 from sklearn.utils import Bunch
 
+from .._outcomes._first import as_outcome, first_of
+from .._outcomes._flow import CohortFlow
 from ..records._leads_and_ids import first_ten
-from ._cohorts._flow import CohortFlow
-from ._cohorts._outcomes import as_outcome, first_of
 from ._cohorts._phenotypes import phenotype_codes
 from ._cohorts._ukb_table import DEATH, LOST, VISIT, UKBTable
 

@@ -9,9 +9,9 @@ import numpy as np
 import pandas as pd
 from sklearn.utils import Bunch
 
+from .._outcomes._flow import CohortFlow
 from ..records import LEADS, ECGRecords, LazySignals
 from ._check_leads import checked
-from ._cohorts._flow import CohortFlow
 from ._formats._cardiosoft import read_cardiosoft
 from ._formats._recording import MEASUREMENTS, ECGFileError
 

@@ -6,7 +6,7 @@ import numpy as np
 from scipy.stats import norm, t
 from sklearn.utils import check_consistent_length, check_random_state
 
-from .._outcomes import check_survival, check_weight
+from .._outcomes import as_target, check_survival, check_weight
 from ..records._leads_and_ids import patient_groups
 from ._checks import check_risk
 from ._concordance import ComparablePairs, concordance_index
@@ -112,7 +112,7 @@ def bootstrap_ci(
             "Expected at least 2 resamples and a confidence level inside (0, 1), got "
             f"{n_resamples} and {confidence_level}."
         )
-    y_true, y_pred = np.asarray(y_true), np.asarray(y_pred)
+    y_true, y_pred = as_target(y_true), np.asarray(y_pred)
     check_consistent_length(y_true, y_pred)
     event, _ = check_survival(y_true)
     rng = check_random_state(random_state)

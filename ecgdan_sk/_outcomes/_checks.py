@@ -3,9 +3,14 @@
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 from sklearn.utils.validation import check_array
 
+from ._columns import as_causes, as_days, as_series, warn_of_years
+
 _DAYS_PER_YEAR = 365.25
+# Days of three million years: what is larger was cast from timedeltas.
+_LARGEST = 1e12
 
 
 @dataclass(frozen=True)
@@ -43,6 +48,7 @@ def check_outcome(y, *, sample_weight=None, strata=None, entry=None):
     """Check a target with what may come with it, for `fit`."""
     causes, time = check_causes(y)
     _check_gaps(causes)
+    warn_of_years(time)
     if sample_weight is not None:
         sample_weight = check_weight(sample_weight, len(time))
         _check_counted(sample_weight, causes)
@@ -55,11 +61,8 @@ def check_outcome(y, *, sample_weight=None, strata=None, entry=None):
 
 
 def check_causes(y):
-    """Split a structured target into causes, 0 where censored, and times in float64."""
-    y = np.asarray(y)
-    if y.dtype.names is None or len(y.dtype.names) != 2 or y.ndim != 1:
-        check_survival(y)
-    codes, time = (y[name] for name in y.dtype.names)
+    """Split a target into causes, 0 where censored, and times in float64."""
+    codes, time = _columns(y)
     causes = codes.astype(int)
     if (causes != codes).any() or (causes < 0).any():
         raise ValueError(
@@ -67,9 +70,18 @@ def check_causes(y):
             f"2, ... for the causes, got {np.unique(codes)[:5].tolist()}. Is it the "
             "time?"
         )
-    any_event = np.empty(y.shape, dtype=[("event", bool), ("time", time.dtype)])
-    any_event["event"], any_event["time"] = causes > 0, time
-    return causes, check_survival(any_event)[1]
+    _check_times(time)
+    _check_any(causes)
+    return causes, time
+
+
+def as_target(y):
+    """The target as a structured array of causes, or of events, and days."""
+    causes, time = check_causes(y)
+    kind = bool if causes.max() == 1 else int
+    target = np.empty(len(causes), dtype=[("event", kind), ("time", float)])
+    target["event"], target["time"] = causes, time
+    return target
 
 
 def check_known_causes(causes, n_causes):
@@ -162,16 +174,8 @@ def _check_shape(values, n_samples, what, name):
 
 
 def check_survival(y):
-    """Split a structured target into its event indicator and its times in float64."""
-    y = np.asarray(y)
-    if y.dtype.names is None or len(y.dtype.names) != 2:
-        raise ValueError(
-            "Expected y as a structured array with the fields (event, time), got dtype "
-            f"{y.dtype}. Build one with sksurv.util.Surv.from_arrays(event, time)."
-        )
-    if y.ndim != 1:
-        raise ValueError(f"Expected y of shape (n_samples,), got {y.shape}.")
-    event, time = (y[name] for name in y.dtype.names)
+    """Split a target into its event indicator and its times in float64."""
+    event, time = _columns(y)
     if not np.isin(event, [False, True]).all():
         raise ValueError(
             "The first field of y must be the event indicator, True or False, got the "
@@ -179,12 +183,9 @@ def check_survival(y):
             "sksurv.util.Surv.from_arrays(event, time). Of competing causes, make the "
             "one of interest True and the others False."
         )
-    _check_times(np.asarray(time))
-    if not event.any():
-        raise ValueError(
-            f"All {len(event)} samples are censored; at least one event is needed."
-        )
-    return event.astype(bool), time.astype(np.float64)
+    _check_times(time)
+    _check_any(event)
+    return event.astype(bool), time
 
 
 def check_same_length(X, y):
@@ -196,19 +197,84 @@ def check_same_length(X, y):
         )
 
 
+def _columns(y):
+    """Codes of what happened and times in days, of a structured array or a table."""
+    if isinstance(y, pd.DataFrame):
+        event, time = _named(y)
+        return as_causes(y[event], f"{event!r}"), as_days(y[time], f"Times in {time!r}")
+    y = y if isinstance(y, np.ma.MaskedArray) else np.asarray(y)
+    if y.dtype.names is None or len(y.dtype.names) != 2:
+        raise ValueError(
+            "Expected y as a structured array with the fields (event, time), or a "
+            f"table of two such columns, got dtype {y.dtype}. Build one with "
+            "sksurv.util.Surv.from_arrays(event, time), or of a table with "
+            "outcomes.from_table."
+        )
+    if y.ndim != 1:
+        raise ValueError(f"Expected y of shape (n_samples,), got {y.shape}.")
+    event, time = (y[name] for name in y.dtype.names)
+    return as_causes(event), as_days(time)
+
+
+def _named(y):
+    """Names of the event and of the time in a table of two columns."""
+    names = list(y.columns)
+    for told in (_is_bool, _is_binary, _is_called_event):
+        events = [name for name in names if names.count(name) == 1 and told(y[name])]
+        if len(names) == 2 and len(events) == 1:
+            return events[0], names[names[0] == events[0]]
+    raise ValueError(
+        f"Got y as a table with the columns {', '.join(map(repr, names[:10]))}; "
+        "expected two, one of which is the event: True and False, or 0 and 1, or "
+        "called 'event'. outcomes.from_table(df, event=..., time=...) takes names."
+    )
+
+
+def _is_bool(column):
+    """Whether a column holds True and False."""
+    return as_series(column).dtype.kind == "b"
+
+
+def _is_binary(column):
+    """Whether a column holds 0 and 1."""
+    values = as_series(column)
+    return values.dtype.kind in "iuf" and values.dropna().isin([0, 1]).all()
+
+
+def _is_called_event(column):
+    """Whether a column is named for what it holds."""
+    return str(column.name).lower() == "event"
+
+
+def _check_any(causes):
+    """Raise unless somebody has an event."""
+    if not causes.any():
+        raise ValueError(
+            f"All {len(causes)} samples are censored; at least one event is needed."
+        )
+
+
 def _check_times(time):
-    """Raise unless all times are finite and positive."""
-    for problem, wrong in [
-        ("not finite", ~np.isfinite(time)),
-        ("negative", time < 0),
-        ("zero", time == 0),
+    """Raise unless all times are finite, positive and in days."""
+    contact = "Give the time of the last contact, or leave these samples out"
+    ended = "Leave out samples whose follow-up had ended by the time of the ECG"
+    for problem, wrong, remedy in [
+        ("missing", np.isnan(time), contact),
+        ("not finite", np.isinf(time), contact),
+        ("negative", time < 0, ended),
+        ("zero", time == 0, ended),
     ]:
         if wrong.any():
             raise ValueError(
                 f"Times must be positive numbers, but {wrong.sum()} of {len(time)} are "
-                f"{problem}; the first is sample {np.argmax(wrong)}. Leave out samples "
-                "whose follow-up had ended by the time of the ECG."
+                f"{problem}; the first is sample {np.argmax(wrong)}. {remedy}."
             )
+    if len(time) and np.median(time) > _LARGEST:
+        raise ValueError(
+            f"Half of the times are above {_LARGEST:g} days. They look like timedeltas "
+            "cast to numbers, as sksurv.util.Surv does; divide timedeltas by "
+            "numpy.timedelta64(1, 'D') first."
+        )
 
 
 def unit_told(longest, unit):

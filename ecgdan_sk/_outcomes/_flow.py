@@ -24,6 +24,11 @@ class CohortFlow:
         self.table = self.table[~wrong]
         self._steps.append((reason, int(wrong.sum()), len(self.table)))
 
+    def note(self, n_values, what):
+        """Tell of values that were not taken as they stand, if there are any."""
+        if n_values:
+            self._steps.append((f"{n_values} {what}", 0, len(self.table)))
+
     def to_frame(self):
         """One line per step: the reason, how many it left out and how many remain."""
         return pd.DataFrame(self._steps, columns=["step", "left_out", "remaining"])

@@ -1,0 +1,26 @@
+"""Trees of scikit-survival that take whatever target the other estimators take.
+
+They keep their names, by which pipelines call their steps.
+"""
+
+from sksurv import ensemble
+
+from .._outcomes import as_target
+
+
+class AnyTarget:
+    """Fit on the target in days, whatever its dtype; goes left of an estimator."""
+
+    def fit(self, X, y, **options):
+        """Check the target, then fit."""
+        return super().fit(X, as_target(y), **options)
+
+
+class GradientBoostingSurvivalAnalysis(
+    AnyTarget, ensemble.GradientBoostingSurvivalAnalysis
+):
+    """Gradient-boosted trees."""
+
+
+class RandomSurvivalForest(AnyTarget, ensemble.RandomSurvivalForest):
+    """Random survival forest."""
