@@ -1,6 +1,6 @@
 """The models that a network has to beat, as pipelines over the same ECGs."""
 
-from ._inputs import Covariates, RandomConvolutions
+from ._covariates import Covariates
 from ._penalised_cox import PenalisedCox
 from ._pipelines import (
     cox_covariates,
@@ -11,6 +11,7 @@ from ._pipelines import (
     survival_forest,
 )
 from ._prevent import PreventHF
+from ._random_convolutions import RandomConvolutions
 
 __all__ = [
     "Covariates",

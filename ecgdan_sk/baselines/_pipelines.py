@@ -8,8 +8,9 @@ from sklearn.preprocessing import StandardScaler
 
 from ..measurements import ECGMeasurements
 from ..records._leads_and_ids import aligned_to
-from ._inputs import Covariates, RandomConvolutions
+from ._covariates import Covariates
 from ._penalised_cox import PenalisedCox
+from ._random_convolutions import RandomConvolutions
 from ._trees import GradientBoostingSurvivalAnalysis, RandomSurvivalForest
 
 
