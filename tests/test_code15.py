@@ -313,3 +313,10 @@ def test_h5py_is_asked_for_where_it_is_missing(folder, monkeypatch):
     monkeypatch.setitem(sys.modules, "h5py", None)
     with pytest.raises(ImportError, match=r"pip install ecgdan_sk\[vendor\]"):
         load_code15(folder)
+
+
+def test_days_in_place_of_years_are_refused(folder):
+    table = pd.read_csv(folder / "exams.csv").assign(timey=lambda t: 365 * t["timey"])
+    table.to_csv(folder / "exams.csv", index=False)
+    with pytest.raises(ValueError, match="timey .*reaches 2555; .*Are these days"):
+        load_code15(folder)

@@ -222,6 +222,15 @@ def test_age_is_that_at_the_ecg(folder, hosp):
     assert covariates.loc[15].tolist() == [76, 1]
 
 
+def test_ages_over_89_are_90(folder, tmp_path):
+    path = hospital(tmp_path / "hosp", "") / "patients.csv"
+    patients = pd.read_csv(path)
+    patients.loc[patients["subject_id"] == 20, "anchor_age"] = 91
+    patients.to_csv(path, index=False)
+    X = load_mimic_iv_ecg(folder, path.parent).X
+    assert X.covariates["age"][X.patient_ids == 20].tolist() == [90]
+
+
 def test_uncompressed_tables_give_the_same(folder, hosp, tmp_path):
     one, two = (
         load_mimic_iv_ecg(folder, root)

@@ -395,3 +395,82 @@ def test_wrong_arguments_are_named(table, tmp_path):
         ukb_cohort(table, "hypertension", ecgs=ecgs)
     with pytest.raises(ValueError, match="has no patient_ids"):
         ukb_cohort(table, "hypertension", ecgs=ECGRecords(np.zeros((2, 12, 8))))
+
+
+def few(**changed):
+    """A table of four participants with hypertension, one of whom has died."""
+    empty = ["191-0.0", "41271-0.0", "41281-0.0", "40001-0.0", "40002-0.0"]
+    table = {
+        "eid": [1, 2, 3, 4],
+        "53-2.0": "2015-01-01",
+        "41270-0.0": "I10",
+        "41280-0.0": "2010-01-01",
+        "41270-0.1": [None, None, None, "I500"],
+        "41280-0.1": [None, None, None, "2016-01-01"],
+        "40000-0.0": [None, "2017-01-01", None, None],
+    }
+    return pd.DataFrame(table | dict.fromkeys(empty) | changed)
+
+
+FEW = [(1, False, 731), (2, False, 731), (3, False, 731), (4, True, 365)]
+PLACEHOLDERS = ["1900-01-01", "1901-01-01", "1902-02-02", "1903-03-03", "1909-09-09"]
+
+
+def followed(ukb):
+    return [(eid, *row) for eid, row in zip(ukb.eid.tolist(), ukb.y.tolist())]
+
+
+@pytest.mark.parametrize("date", [*PLACEHOLDERS, "2037-07-07", "2150-01-01"])
+def test_a_placeholder_is_no_date(date):
+    dates = ["2010-01-01"] * 3
+    for column, changed, expected in [
+        ("41280-0.0", [*dates[:2], date, dates[0]], [*FEW[:2], FEW[3]]),
+        ("41280-0.1", [None, None, None, date], FEW[:3]),
+        ("191-0.0", [date, None, None, None], FEW),
+        ("40000-0.0", [date, "2017-01-01", None, None], FEW),
+        ("53-2.0", [date, *["2015-01-01"] * 3], FEW[1:]),
+    ]:
+        ukb = ukb_cohort(few(**{column: changed}), "hypertension")
+        assert followed(ukb) == expected, column
+        note = "1 dates taken as missing: placeholders, or to come"
+        assert note in ukb.flow["step"].tolist()
+    assert followed(ukb_cohort(few(), "hypertension")) == FEW
+
+
+def test_a_date_that_stands_alone_is_not_the_end_of_the_data(table):
+    expected = ukb_cohort(table, "hypertension")
+    stranger = {"eid": 999, "53-2.0": "2015-01-01", "40000-0.0": "2025-06-01"}
+    stranger = pd.DataFrame([stranger])
+    with pytest.warns(UserWarning, match="1 dates lie more than a year behind"):
+        ukb = ukb_cohort(pd.concat([table, stranger]), "hypertension")
+    assert followed(ukb) == followed(expected)
+
+
+ENDS = {"England": "2017-01-01", "Scotland": "2016-06-30", "Wales": "2015-12-31"}
+
+
+@pytest.mark.parametrize(
+    "centres",
+    [
+        [11010, 11001, 11004, 11022],
+        ["11010", "11001", "11005", "11003"],
+        ["Leeds", "Manchester", "Glasgow", "Swansea (Wales)"],
+    ],
+)
+def test_the_data_end_by_country(centres):
+    table = few(**{"54-0.0": centres, "54-2.0": 11025})
+    ukb = ukb_cohort(table, "hypertension", end_of_data=ENDS)
+    assert followed(ukb) == [*FEW[:2], (3, False, 546), (4, False, 364)]
+
+
+@pytest.mark.parametrize(
+    ("changed", "ends", "message"),
+    [
+        ({}, ENDS, "needs field 54"),
+        ({"54-0.0": 11004}, {"England": "2017-01-01"}, "4 .*recruited in Scotland"),
+        ({"54-0.0": [11004, None, 11004, 11004]}, ENDS, "1 .*recruited in nan"),
+    ],
+)
+def test_an_end_by_country_needs_the_countries(changed, ends, message):
+    with pytest.raises(ValueError, match=message):
+        ukb_cohort(few(**changed), "hypertension", end_of_data=ends)

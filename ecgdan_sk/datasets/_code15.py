@@ -24,6 +24,8 @@ from ._cohorts._hdf5_tracings import (
 from ._cohorts._published_tables import check_distinct, check_matched, read_table
 
 DAYS_PER_YEAR = 365.25
+# The exams are of 2010 and later.
+_LONGEST_YEARS = 30
 _SOURCE = "https://zenodo.org/records/4916206"
 _FINDINGS = ("1dAVb", "RBBB", "LBBB", "SB", "ST", "AF")
 _TYPES = {
@@ -190,6 +192,12 @@ def _rows(path, table, n_times):
 
 def leave_out_without_follow_up(flow, reason):
     """Leave out exams whose outcome is unknown, or came at the time of the ECG."""
+    longest = flow.table["timey"].max()
+    if longest > _LONGEST_YEARS:
+        raise ValueError(
+            f"timey of the table reaches {longest:g}; expected years of follow-up, at "
+            f"most {_LONGEST_YEARS}. Are these days? Take the table as it is published."
+        )
     known = flow.table["death"].notna() & flow.table["timey"].notna()
     flow.leave_out(~known, reason)
     flow.leave_out(~(flow.table["timey"] > 0), "no time under observation")

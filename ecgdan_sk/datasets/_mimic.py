@@ -75,8 +75,8 @@ def load_mimic_iv_ecg(path, hosp=None, *, one_per_patient=True, competing_death=
     Bunch
         X : ECGRecords of shape (n_samples, 12, 5000), float32
             ECGs in mV at 500 Hz, lazily, with studies as `ids`, subjects as
-            `patient_ids` and, with `hosp`, `covariates` (age in years; sex, 0 male and
-            1 female).
+            `patient_ids` and, with `hosp`, `covariates` (age in years, 90 for all
+            that were over 89 in the anchor year; sex, 0 male and 1 female).
         y : structured ndarray of shape (n_samples,) or None
             Event and days from the ECG: True or False, or with `competing_death` 0
             censored, 1 heart failure, 2 death. None without `hosp`.
@@ -195,6 +195,8 @@ def _ecgs(root, table, covariates):
 def _covariates(table):
     """Age in years at the ECG, and sex."""
     age = table["anchor_age"] + table["ecg_time"].dt.year - table["anchor_year"]
+    # MIMIC-IV hides all ages over 89 behind 91.
+    age = age.mask(table["anchor_age"] > 89, 90.0)
     sex = table["gender"].map({"M": 0.0, "F": 1.0}).astype("float64")
     return pd.DataFrame({"age": age, "sex": sex})
 

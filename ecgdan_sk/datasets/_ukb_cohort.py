@@ -1,5 +1,8 @@
 """Cohorts of UK Biobank's imaging visit and the diseases that follow it."""
 
+import warnings
+from collections.abc import Mapping
+
 import numpy as np
 import pandas as pd
 from sklearn.utils import Bunch
@@ -9,6 +12,9 @@ from .._outcomes._flow import CohortFlow
 from ..records._leads_and_ids import first_ten
 from ._cohorts._phenotypes import phenotype_codes
 from ._cohorts._ukb_table import DEATH, LOST, VISIT, UKBTable
+
+# Fewer dates do not tell whether the latest is a mistake.
+_ENOUGH, _ALONE = 20, np.timedelta64(365, "D")
 
 
 def ukb_cohort(
@@ -28,7 +34,9 @@ def ukb_cohort(
     the day itself included, is left out. The outcome is its first hospital code in
     ICD-10 or ICD-9, or the day of death where it is among the causes of death. A
     follow-up ends with death, with loss to follow-up or with the data, whatever is
-    first; what happened later does not count.
+    first; what happened later does not count. Dates that UK Biobank writes for unknown
+    ones (1900-01-01, 1901-01-01, 1902-02-02, 1903-03-03, 1909-09-09, 2037-07-07) and
+    those that are still to come count as missing.
 
     With the cohorts "hypertension" and "myocardial-infarction" and the outcome heart
     failure, these are the two cohorts of the ECG-DAN study. The study does not publish
@@ -51,9 +59,12 @@ def ukb_cohort(
         without an ECG are left out; of several, the first is taken.
     instance : int, default=2
         Which visit: 2 is the first imaging visit, 3 the repeated one.
-    end_of_data : str, datetime or None, default=None
-        Last day that the hospital data cover, see the Showcase. None takes the date of
-        the latest diagnosis of the cohort or the outcome, or of the latest death.
+    end_of_data : str, datetime, mapping or None, default=None
+        Last day that the hospital data cover, see the Showcase. It differs by country:
+        ``{"England": "2022-10-31", "Scotland": "2022-08-31", "Wales": "2022-05-31"}``
+        takes that of the centre of the first visit (field 54). None takes the date of
+        the latest diagnosis of the cohort or the outcome, or of the latest death,
+        unless it lies more than a year behind all others.
     competing_death : bool, default=False
         Count death without the outcome as the cause 2, not as censored.
 
@@ -81,7 +92,12 @@ def ukb_cohort(
         If `table` names a file that is not there.
     ValueError
         If fields are missing, an `eid` occurs twice, a date is none, no ECG is of a
-        participant, or nobody remains.
+        participant, a country has no end of data, or nobody remains.
+
+    Warns
+    -----
+    UserWarning
+        If the latest date stands alone, so that it is not taken for the end of data.
 
     References
     ----------
@@ -180,14 +196,47 @@ def _add_dates(flow, table, cohort, outcome, end_of_data):
     at_death = people["death"].where(table.died_of(outcome))
     people["outcome"] = pd.concat([in_hospital, at_death], axis=1).min(axis=1)
     if end_of_data is None:
-        end = people[["cohort", "outcome", "death"]].max().max()
+        dates = people[["cohort", "outcome", "death"]].to_numpy("datetime64[ns]")
+        end = _latest(np.unique(dates[~np.isnat(dates)]))
+    elif isinstance(end_of_data, Mapping):
+        end = _end_by_country(table.country(), end_of_data)
     else:
         end = pd.Timestamp(end_of_data)
     lost = table.date(LOST)
     people["last_contact"] = lost.where(lost < end, end)
+    flow.note(table.n_unknown_dates, "dates taken as missing: placeholders, or to come")
     flow.table = people[
         ["visit", "cohort", "outcome", "death", "last_contact", "undated"]
     ]
+
+
+def _latest(dates):
+    """The latest of many dates in order that does not stand alone."""
+    n_dates = len(dates)
+    while len(dates) >= _ENOUGH and dates[-1] - dates[-2] > _ALONE:
+        dates = dates[:-1]
+    if len(dates) < n_dates:
+        end = pd.Timestamp(dates[-1]).date()
+        warnings.warn(
+            f"{n_dates - len(dates)} dates lie more than a year behind all others and "
+            f"are not taken for the end of the data, which is {end} then. Say when the "
+            "data end: end_of_data='2022-10-31', as the Showcase has it.",
+            UserWarning,
+            stacklevel=4,
+        )
+    return pd.Timestamp(dates[-1]) if n_dates else pd.NaT
+
+
+def _end_by_country(country, ends):
+    """Last day of the data for each participant."""
+    absent = country[~country.isin(list(ends))]
+    if len(absent):
+        raise ValueError(
+            f"end_of_data names {', '.join(ends)}, but {len(absent)} participants were "
+            f"recruited in {first_ten(absent.unique())}. Give a date for each country; "
+            "England, Scotland and Wales are told apart by field 54."
+        )
+    return country.map({name: pd.Timestamp(end) for name, end in ends.items()})
 
 
 def _leave_out_ineligible(flow, cohort, outcome):

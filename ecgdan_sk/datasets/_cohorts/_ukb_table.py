@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from ..._outcomes._dates import is_placeholder
 from ...records._leads_and_ids import first_ten
 from ._phenotypes import is_code_of
 from ._published_tables import as_dates, check_distinct
@@ -17,7 +18,7 @@ _NAMES = (
 _EID = re.compile(r"(?:participant\.|f\.)?eid")
 _CODE = re.compile(r"[A-Za-z0-9.]+")
 
-VISIT, DEATH, LOST = 53, 40000, 191
+VISIT, CENTRE, DEATH, LOST = 53, 54, 40000, 191
 _DEATH_CODES = (40001, 40002)
 # Codes and their dates.
 _DIAGNOSES = (("ICD10", 41270, 41280), ("ICD9", 41271, 41281))
@@ -31,6 +32,12 @@ _MEANING = {
     41280: "their dates",
     41271: "diagnoses in ICD-9",
     41281: "their dates",
+}
+# Centres of the first visit, data-coding 10; all others are in England. Those with
+# scanners all are, wherever people live.
+_CENTRES = {
+    "Scotland": ("11004", "11005", "glasgow", "edinburgh"),
+    "Wales": ("11003", "11022", "11023", "cardiff", "swansea", "wrexham"),
 }
 
 
@@ -56,6 +63,7 @@ class UKBTable:
         index = pd.Index(pd.to_numeric(table[eid[0]]).astype("int64"), name="eid")
         self._table = table.set_axis(index, axis=0)
         self._columns = {}
+        self._unknown = []
         for column in table:
             field, *place = _field(column) or (None,)
             self._columns.setdefault(field, {})[tuple(place)] = column
@@ -76,7 +84,29 @@ class UKBTable:
         """The same table with these participants alone."""
         chosen = object.__new__(UKBTable)
         chosen._table, chosen._columns = self._table.loc[eid], self._columns
+        chosen._unknown = self._unknown
         return chosen
+
+    @property
+    def n_unknown_dates(self):
+        """How many of the dates read so far stood for none, or are still to come."""
+        return sum(self._unknown)
+
+    def country(self):
+        """Country of the assessment centre of the first visit."""
+        column = self._columns.get(CENTRE, {}).get((0, None)) or self._columns.get(
+            CENTRE, {}
+        ).get((0, 0))
+        if column is None:
+            raise ValueError(
+                "end_of_data by country needs field 54 (assessment centre) of the "
+                "first visit; extract '54-0.0' too, or give one date for all."
+            )
+        centre = _text(self._table[column]).str.lower().str.split(r"[ (.]").str[0]
+        country = pd.Series("England", index=self.eid).mask(centre.isna())
+        for name, centres in _CENTRES.items():
+            country = country.mask(centre.isin(centres).fillna(False), name)
+        return country
 
     def date(self, field, instance=None):
         """The first date that a field holds, NaT where there is none."""
@@ -135,7 +165,10 @@ class UKBTable:
     def _dates(self, column, rows=None):
         """Dates of a column, of all or of some rows."""
         written = self._table[column] if rows is None else self._table.loc[rows, column]
-        return as_dates(written, f"The column {column}").dt.normalize()
+        dates = as_dates(written, f"The column {column}").dt.normalize()
+        unknown = is_placeholder(dates)
+        self._unknown.append(int(unknown.sum()))
+        return dates.mask(unknown)
 
 
 def _read(path):
@@ -149,7 +182,8 @@ def _read(path):
         separator = "\t" if "\t" in file.readline() else ","
 
     def matters(column):
-        return bool(_EID.fullmatch(column) or (_field(column) or [0])[0] in _MEANING)
+        field = (_field(column) or [0])[0]
+        return bool(_EID.fullmatch(column)) or field in (*_MEANING, CENTRE)
 
     return pd.read_csv(
         path, sep=separator, usecols=matters, dtype="string", encoding="utf-8-sig"
