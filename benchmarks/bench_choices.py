@@ -8,7 +8,6 @@ Every choice is compared with the default on the same halves.
 
 import argparse
 import time
-from unittest.mock import patch
 
 import numpy as np
 import torch
@@ -16,13 +15,13 @@ from joblib import Parallel, delayed
 from torch import nn
 
 from ecgdan_sk import DualAttentionSurvival
+from ecgdan_sk.architectures import Architecture
 from ecgdan_sk.datasets import make_ecg_cohort
 from ecgdan_sk.metrics import compare_models
 from ecgdan_sk.model_selection import EventKFold
-from ecgdan_sk.network import Encoder, ResidualBlock, RiskNet, Trunk
+from ecgdan_sk.network import ECGEncoder, Encoder, ResidualBlock, Trunk
 from ecgdan_sk.preprocessing import LeadScaler, MedianBeat
 from ecgdan_sk.records import ECGRecords
-from ecgdan_sk.survival import _fitting
 
 RATE = 100
 
@@ -96,11 +95,11 @@ class StateSpace(nn.Module):
         )
 
 
-class BeatAndRhythm(nn.Module):
+class BeatAndRhythm(ECGEncoder):
     """The twelve leads of a median beat, and all ten seconds of lead II alone."""
 
     def __init__(self, n_leads, n_beat, scale):
-        super().__init__()
+        super().__init__(scale)
         self.n_beat = n_beat
         self.beat = Encoder(n_leads, scale=scale)
         self.rhythm = Trunk(32)
@@ -114,42 +113,40 @@ class BeatAndRhythm(nn.Module):
         pooled = torch.cat([features.mean(2), features.amax(2)], dim=1)
         return self.beat(beat, present) + self.from_rhythm(pooled)
 
-    def stages(self):
-        """All of it at once: nothing is frozen here."""
-        return [self]
+
+def pool_by_self_attention(encoder):
+    encoder.temporal = SelfAttentionPooling(12, 32)
+    return encoder
 
 
-def pool_by_self_attention(net):
-    net.encoder.temporal = SelfAttentionPooling(12, 32)
+def pool_leads_by_attention(encoder):
+    return AttentionPooledLeads(12, scale=float(encoder.scale))
 
 
-def pool_leads_by_attention(net):
-    net.encoder = AttentionPooledLeads(12, scale=float(net.encoder.scale))
+def add_state_space(encoder):
+    encoder.trunk = nn.Sequential(encoder.trunk, StateSpace(32))
+    return encoder
 
 
-def add_state_space(net):
-    net.encoder.trunk = nn.Sequential(net.encoder.trunk, StateSpace(32))
+def without_compressed(encoder):
+    weight = encoder.trunk.stem.weight
+    weight.data[:, 1] = 0
+    weight.register_hook(lambda g: g * torch.tensor([1.0, 0.0])[:, None, None])
+    return encoder
 
 
-def without_compressed(net):
-    trunk = net.encoder.trunk
-    trunk.stem.weight.data[:, 1] = 0
-    trunk.stem.weight.register_hook(
-        lambda g: g * torch.tensor([1.0, 0.0])[:, None, None]
-    )
+def stride_four(encoder):
+    encoder.trunk.stem.stride = (1, 4)
+    return encoder
 
 
-def stride_four(net):
-    net.encoder.trunk.stem.stride = (1, 4)
+def second_block(encoder):
+    encoder.trunk = nn.Sequential(encoder.trunk, ResidualBlock(32, 32, 5, 1))
+    return encoder
 
 
-def second_block(net):
-    more = ResidualBlock(32, 32, 5, 1)
-    net.encoder.trunk = nn.Sequential(net.encoder.trunk, more)
-
-
-def beat_and_rhythm(net):
-    net.encoder = BeatAndRhythm(12, 600, float(net.encoder.scale))
+def beat_and_rhythm(encoder):
+    return BeatAndRhythm(12, 600, float(encoder.scale))
 
 
 def raw(X):
@@ -169,11 +166,11 @@ def with_median_beat(X):
     return np.concatenate([X, median_beat(X)], axis=2)
 
 
-def unchanged(net):
-    pass
+def unchanged(encoder):
+    return encoder
 
 
-# What is done to the network, to the ECGs, and the parameters of the estimator.
+# What is done to the encoder, to the ECGs, and the parameters of the estimator.
 CHOICES = {
     "default": (unchanged, raw, {}),
     "self-attention pools time": (pool_by_self_attention, raw, {}),
@@ -190,15 +187,17 @@ CHOICES = {
 }
 
 
-def variant(change):
-    """The class of a network that was changed after it was made."""
+class Changed(Architecture):
+    """The compact network, whose encoder is changed after it was made."""
 
-    class Variant(RiskNet):
-        def __init__(self, *args, **kwargs):
-            super().__init__(*args, **kwargs)
-            change(self)
+    latent_dim = 64
 
-    return Variant
+    def __init__(self, change):
+        self.change = change
+
+    def encoder(self, n_leads, n_times, *, scale=1.0, pretraining=False):
+        """A new encoder."""
+        return self.change(Encoder(n_leads, scale=scale))
 
 
 def trial(name, seed, half, n_samples):
@@ -210,10 +209,11 @@ def trial(name, seed, half, n_samples):
     )
     X = prepare(cohort.X)
     rows, test = list(EventKFold(2, random_state=seed).split(cohort.X, cohort.y))[half]
-    model = DualAttentionSurvival(n_members=1, random_state=seed, **parameters)
+    model = DualAttentionSurvival(
+        architecture=Changed(change), n_members=1, random_state=seed, **parameters
+    )
     start = time.process_time()
-    with patch.object(_fitting, "RiskNet", variant(change)):
-        model.fit(X[rows], cohort.y[rows])
+    model.fit(X[rows], cohort.y[rows])
     seconds = time.process_time() - start
     return model.score(X[test], cohort.y[test]), seconds
 

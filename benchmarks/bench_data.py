@@ -24,6 +24,7 @@ import numpy as np
 from sksurv.util import Surv
 
 from ecgdan_sk import DualAttentionSurvival
+from ecgdan_sk.architectures import Compact
 from ecgdan_sk.datasets import make_ecg_cohort
 from ecgdan_sk.records import LEADS, ECGRecords, LazySignals
 
@@ -98,9 +99,10 @@ def forget(file):
 def train(source, small, n_timed):
     """Train one network for one epoch, and print what it took."""
     records = records_of(source, n_timed)
-    attention = {"lead_attention": False, "temporal_attention": False}
-    sizes = {"n_channels": 4, "latent_dim": 8, "batch_size": 512, "crop": 0.1}
-    sizes = sizes | attention if small else {}
+    network = Compact(
+        n_channels=4, latent_dim=8, lead_attention=False, temporal_attention=False
+    )
+    sizes = {"architecture": network, "batch_size": 512, "crop": 0.1} if small else {}
     # Recordings are read whole, whatever leads are taken of them.
     records = records.select_leads(LEADS[:2]) if small else records
     model = DualAttentionSurvival(

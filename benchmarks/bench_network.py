@@ -23,14 +23,15 @@ from joblib import Parallel, delayed
 from torch.utils.flop_counter import FlopCounterMode
 
 from ecgdan_sk import DualAttentionSurvival
-from ecgdan_sk._architectures._paper import PaperRiskNet
 from ecgdan_sk._training import in_pieces
+from ecgdan_sk.architectures import Compact, Paper
 from ecgdan_sk.datasets import make_ecg_cohort
 from ecgdan_sk.losses import cox_loss, reconstruction_loss
 from ecgdan_sk.metrics import compare_models
 from ecgdan_sk.model_selection import EventKFold, RepeatedEventKFold
-from ecgdan_sk.network import RiskNet, present_leads
+from ecgdan_sk.network import present_leads
 from ecgdan_sk.records import ECGRecords
+from ecgdan_sk.survival._network import risk_net
 
 LENGTHS = (608, 1000, 4992)
 N_SAMPLES = 128
@@ -38,9 +39,16 @@ N_SAMPLES = 128
 
 def build(name, n_times):
     torch.manual_seed(0)
-    if name == "paper":
-        return PaperRiskNet(n_times, decoder=True)
-    net = RiskNet(12, decoder=True, dropout=0.25, scale=0.2)
+    net = risk_net(
+        {"compact": Compact, "paper": Paper}[name](),
+        n_leads=12,
+        n_times=n_times,
+        n_outputs=1,
+        dropout=0.25,
+        decoder=True,
+        zero_start=False,
+        scale=0.2,
+    )
     return net.to(memory_format=torch.channels_last)
 
 

@@ -36,6 +36,7 @@ from ecgdan_sk.baselines import PenalisedCox
 from ecgdan_sk.datasets import load_ptbxl, make_ecg_cohort, simulate_follow_up
 from ecgdan_sk.measurements import ECGMeasurements
 from ecgdan_sk.metrics import concordance_index, retrieval_recall
+from ecgdan_sk.pretraining._network import SHARED_DIM
 from ecgdan_sk.records import ECGRecords
 
 CLASSES = ["NORM", "MI", "STTC", "CD", "HYP"]
@@ -179,7 +180,7 @@ def _real_fold(data, seed, train, test):
             ]
             model.fit(X[train], superclasses)
             statements = model.embedder_.codes_
-            outputs = model.net_.predict(ECGDataset(X[test]))[:, model.shared_dim :]
+            outputs = model.net_.predict(ECGDataset(X[test]))[:, SHARED_DIM:]
             scores["(e) trained on the labels"] = outputs[
                 :, [statements.index(c) for c in CODE_OF]
             ]

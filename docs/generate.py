@@ -13,7 +13,7 @@ import matplotlib.pyplot as plt
 import torch
 
 import ecgdan_sk
-from ecgdan_sk.network import RiskNet
+from ecgdan_sk.network import Encoder, HeadedEncoder, LinearRisk
 from ecgdan_sk.paper_network import PaperEncoder, PaperRiskHead
 
 PERTURBED = 3  # the lead that is changed to see where leads meet
@@ -83,7 +83,7 @@ def reference():
 def compact_stages():
     """Stage, output for one ECG, and parameters, of the default network."""
     torch.manual_seed(0)
-    network = RiskNet(12).eval()
+    network = HeadedEncoder(Encoder(12), LinearRisk(64)).eval()
     encoder = network.encoder
     present = torch.ones(2, 12, dtype=torch.bool)
     x = _two_ecgs(1000)

@@ -1,5 +1,7 @@
 """The compact dual attention network: leads stay leads until they meet in attention.
 
+`ECGEncoder`, `LinearRisk` and `HeadedEncoder` serve networks of any architecture.
+
 Shapes are written with these letters: B batch, L leads, T time steps of the ECG, S time
 steps after the trunk, C channels, H heads, D = C / H, Z latent features.
 """
@@ -10,11 +12,13 @@ from torch import Tensor, nn
 
 __all__ = [
     "Decoder",
+    "ECGEncoder",
     "Encoder",
+    "HeadedEncoder",
     "LeadAttention",
+    "LinearRisk",
     "MeanOverTime",
     "ResidualBlock",
-    "RiskNet",
     "TemporalAttention",
     "Trunk",
 ]
@@ -23,6 +27,58 @@ __all__ = [
 def present_leads(x: Tensor) -> Tensor:
     """Mask (B, L) of the leads that were recorded; an absent lead is NaN throughout."""
     return ~x[..., 0].isnan()
+
+
+class ECGEncoder(nn.Module):
+    """What training and explanations ask of an encoder: ECGs (B, L, T) to (B, Z).
+
+    A subclass gives `forward`; what it does not say otherwise holds for a network
+    without attention, that is trained as a whole.
+
+    Parameters
+    ----------
+    scale : float, default=1.0
+        Divides the ECG: one number for all leads, so that voltages stay comparable.
+    """
+
+    def __init__(self, scale: float = 1.0) -> None:
+        super().__init__()
+        self.register_buffer("scale", torch.tensor(float(scale)))
+
+    def forward(self, x: Tensor, present: Tensor | None = None) -> Tensor:
+        """(B, L, T) to (B, Z); `present` (B, L) defaults to the leads without NaN."""
+        raise NotImplementedError
+
+    def parts(self, x: Tensor, present: Tensor | None = None) -> tuple[Tensor, ...]:
+        """Latent features (B, Z) first, then what else a decoder starts from."""
+        return (self(x, present),)
+
+    def scaled(self, x: Tensor) -> Tensor:
+        """ECGs (B, L, T) in the unit of the network, absent leads as zeros."""
+        # The offset of an electrode says nothing of the heart.
+        x = x - x.mean(2, keepdim=True)
+        return x.nan_to_num(0.0) / self.scale
+
+    def stages(self) -> list[nn.Module]:
+        """What can be trained apart, from the latent features down to the input."""
+        return [self]
+
+    def attention_maps(
+        self, x: Tensor, present: Tensor | None = None
+    ) -> tuple[Tensor | None, Tensor | None]:
+        """Lead (B, H, L, L) and temporal (B, L, H, S) weights; rows sum to one.
+
+        None stands for an attention that there is not, or that is switched off.
+        """
+        return None, None
+
+    def lead_parameters(self) -> list[str]:
+        """Names of the parameters whose first axis is the lead."""
+        return []
+
+    def n_padded(self, n_times: int) -> int:
+        """Zeros that the encoder puts before an ECG of that length."""
+        return 0
 
 
 class ResidualBlock(nn.Module):
@@ -194,7 +250,7 @@ class LeadAttention(nn.Module):
         return tuple(qkv.permute(2, 0, 3, 1, 4))
 
 
-class Encoder(nn.Module):
+class Encoder(ECGEncoder):
     """ECGs (B, L, T) in mV to latent features (B, Z).
 
     Parameters
@@ -222,8 +278,7 @@ class Encoder(nn.Module):
         temporal_attention: bool = True,
         scale: float = 1.0,
     ) -> None:
-        super().__init__()
-        self.register_buffer("scale", torch.tensor(float(scale)))
+        super().__init__(scale)
         self.trunk = Trunk(n_channels)
         pool = TemporalAttention if temporal_attention else MeanOverTime
         self.temporal = pool(n_leads, n_channels)
@@ -269,15 +324,13 @@ class Encoder(nn.Module):
             lead = self.across_leads.attention(self.temporal(features), present)
         return lead, temporal
 
-    def _lead_tokens(self, x: Tensor) -> Tensor:
-        """One token per lead, (B, L, C), each from its own lead alone."""
-        return self.temporal(self.trunk(self.scaled(x)))
-
-    def scaled(self, x: Tensor) -> Tensor:
-        """ECGs (B, L, T) in the unit of the network, absent leads as zeros."""
-        # The offset of an electrode says nothing of the heart.
-        x = x - x.mean(2, keepdim=True)
-        return x.nan_to_num(0.0) / self.scale
+    def lead_parameters(self) -> list[str]:
+        """Names of the parameters whose first axis is the lead."""
+        own = [*self.temporal.parameters()]
+        if self.across_leads is not None:
+            own.append(self.across_leads.embedding)
+        ids = {id(parameter) for parameter in own}
+        return [name for name, p in self.named_parameters() if id(p) in ids]
 
 
 class Decoder(nn.Module):
@@ -304,9 +357,10 @@ class Decoder(nn.Module):
         self.up_2 = nn.ConvTranspose2d(n_half, 1, (1, 16), (1, 8), (0, 4))
 
     def forward(
-        self, features: Tensor, tokens: Tensor, present: Tensor, n_times: int
+        self, parts: tuple[Tensor, ...], present: Tensor, n_times: int
     ) -> Tensor:
-        """Features (B, C, L, S) and tokens (B, L, C) to ECGs (B, L, T)."""
+        """What `Encoder.parts` tells of ECGs, to ECGs (B, L, T)."""
+        _, tokens, features = parts
         features = features * present[:, None, :, None]
         x = torch.einsum("kl,bcls->bcks", self.mix, features)
         x = F.relu(x + self.from_token(tokens).mT.unsqueeze(-1))
@@ -315,60 +369,68 @@ class Decoder(nn.Module):
         return x[..., :n_times]
 
 
-class RiskNet(nn.Module):
-    """Encoder and linear head: ECGs (B, L, T) to log risks (B,).
+class LinearRisk(nn.Linear):
+    """Latent features (B, Z) to log risks (B,), or (B, n_outputs) where several.
 
     Parameters
     ----------
-    n_leads : int
-        Number of leads, L.
+    n_inputs : int
+        Latent features, Z.
     n_outputs : int, default=1
-        Outputs of the head, such as one for each cause of an event.
+        Outputs, such as one for each cause of an event.
     dropout : float, default=0.0
         Share of the latent features that training leaves out, the same for all patients
         of a batch, so that a risk set is compared by the same features.
-    decoder : bool, default=False
-        Whether there is a decoder for an auxiliary reconstruction.
     zero_start : bool, default=False
         Whether all outputs are zero before training.
-    **encoder
-        Further parameters of `Encoder`.
     """
 
     def __init__(
         self,
-        n_leads: int,
-        *,
+        n_inputs: int,
         n_outputs: int = 1,
+        *,
         dropout: float = 0.0,
-        decoder: bool = False,
         zero_start: bool = False,
-        **encoder,
+    ) -> None:
+        super().__init__(n_inputs, n_outputs, bias=False)
+        self.dropout = dropout
+        nn.init.normal_(self.weight, std=0.0 if zero_start else 0.01)
+
+    def forward(self, latent: Tensor) -> Tensor:
+        """(B, Z) to (B,), or (B, n_outputs)."""
+        kept = F.dropout(torch.ones_like(latent[:1]), self.dropout, self.training)
+        return super().forward(latent * kept).squeeze(-1)
+
+
+class HeadedEncoder(nn.Module):
+    """An encoder with a head and, for an auxiliary reconstruction, a decoder.
+
+    Parameters
+    ----------
+    encoder : ECGEncoder
+        ECGs (B, L, T) to latent features (B, Z).
+    head : nn.Module
+        Latent features (B, Z) to outputs.
+    decoder : nn.Module or None, default=None
+        What `encoder.parts` tells, the mask of present leads and the length T, to ECGs
+        (B, L, T) in the unit of `encoder.scaled`.
+    """
+
+    def __init__(
+        self, encoder: ECGEncoder, head: nn.Module, decoder: nn.Module | None = None
     ) -> None:
         super().__init__()
-        self.encoder = Encoder(n_leads, **encoder)
-        self.dropout = nn.Dropout(dropout)
-        to_latent = self.encoder.to_latent
-        self.head = nn.Linear(to_latent.out_features, n_outputs, bias=False)
-        nn.init.normal_(self.head.weight, std=0.0 if zero_start else 0.01)
-        self.decoder = Decoder(n_leads, to_latent.in_features // 2) if decoder else None
+        self.encoder, self.head, self.decoder = encoder, head, decoder
 
     def forward(self, x: Tensor, present: Tensor | None = None) -> Tensor:
-        """(B, L, T) to (B,), or (B, n_outputs) where there are several.
-
-        `present` (B, L) defaults to the leads without NaN.
-        """
-        return self._outputs(self.encoder(x, present))
+        """Outputs; `present` (B, L) defaults to the leads without NaN."""
+        return self.head(self.encoder(x, present))
 
     def with_reconstruction(self, x: Tensor, present: Tensor) -> tuple[Tensor, Tensor]:
-        """Outputs, and ECGs (B, L, T) in the unit of `Encoder.scaled`."""
-        latent, tokens, features = self.encoder.parts(x, present)
-        restored = self.decoder(features, tokens, present, x.shape[-1])
-        return self._outputs(latent), restored
-
-    def _outputs(self, latent: Tensor) -> Tensor:
-        latent = latent * self.dropout(torch.ones_like(latent[:1]))
-        return self.head(latent).squeeze(-1)
+        """Outputs, and ECGs (B, L, T) in the unit of `encoder.scaled`."""
+        parts = self.encoder.parts(x, present)
+        return self.head(parts[0]), self.decoder(parts, present, x.shape[-1])
 
 
 def _time_conv(n_inputs: int, n_channels: int, kernel_size: int, stride: int):

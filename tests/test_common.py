@@ -244,5 +244,5 @@ def test_optuna_study(data):
 
 
 def test_transform_gives_latent_features(data, fitted):
-    assert fitted.transform(data[0]).shape == (60, fitted.latent_dim)
-    assert len(fitted.get_feature_names_out()) == fitted.latent_dim
+    assert fitted.transform(data[0]).shape == (60, 64)
+    assert len(fitted.get_feature_names_out()) == 64

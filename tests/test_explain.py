@@ -10,6 +10,7 @@ from sklearn.exceptions import NotFittedError
 from sksurv.util import Surv
 
 from ecgdan_sk import DualAttentionSurvival
+from ecgdan_sk.architectures import Compact
 from ecgdan_sk.datasets import make_ecg_cohort
 from ecgdan_sk.explain import (
     SEGMENTS,
@@ -448,7 +449,9 @@ def test_bad_input_is_explained(fitted, cohort, explain):
     ],
 )
 def test_a_map_that_was_switched_off_does_not_exist(cohort, switch, missing, other):
-    model = DualAttentionSurvival(n_members=1, **{switch: False}, **QUICK)
+    model = DualAttentionSurvival(
+        architecture=Compact(**{switch: False}), n_members=1, **QUICK
+    )
     model.fit(cohort.X, cohort.y)
     with pytest.raises(ValueError, match=f"The {missing} map does not exist"):
         attention_maps(model, cohort.X[:2])

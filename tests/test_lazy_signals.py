@@ -16,6 +16,7 @@ from torch.utils.data import DataLoader
 
 from ecgdan_sk import DualAttentionSurvival
 from ecgdan_sk._training import ECGDataset
+from ecgdan_sk.architectures import Compact
 from ecgdan_sk.measurements import ECGMeasurements
 from ecgdan_sk.preprocessing import (
     BandPass,
@@ -300,7 +301,11 @@ def test_quality_and_measurements_read_parts(lazy, X):
 @pytest.fixture
 def model():
     return DualAttentionSurvival(
-        n_members=1, max_epochs=1, batch_size=20, n_channels=4, random_state=0
+        architecture=Compact(n_channels=4),
+        n_members=1,
+        max_epochs=1,
+        batch_size=20,
+        random_state=0,
     )
 
 

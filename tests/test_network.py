@@ -5,8 +5,9 @@ import torch
 
 from ecgdan_sk.network import (
     Encoder,
+    HeadedEncoder,
     LeadAttention,
-    RiskNet,
+    LinearRisk,
     TemporalAttention,
     present_leads,
 )
@@ -23,20 +24,25 @@ def x():
     return torch.randn(3, 12, 320, generator=torch.Generator().manual_seed(1))
 
 
+def lead_tokens(encoder, x):
+    """One token per lead, each from its own lead alone."""
+    return encoder.temporal(encoder.trunk(encoder.scaled(x)))
+
+
 @pytest.mark.parametrize("n_times", [100, 608, 4992])
 def test_size_does_not_depend_on_the_length(n_times):
     torch.manual_seed(0)
-    net = RiskNet(n_leads=12).eval()
+    net = HeadedEncoder(Encoder(12), LinearRisk(64)).eval()
     assert net(torch.randn(2, 12, n_times)).shape == (2,)
     assert sum(p.numel() for p in net.parameters()) <= 350_000
 
 
 def test_perturbing_a_lead_changes_no_other_token(encoder, x):
-    before = encoder._lead_tokens(x)
+    before = lead_tokens(encoder, x)
     for lead in range(12):
         perturbed = x.clone()
         perturbed[:, lead] += torch.randn(3, 320)
-        changed = (encoder._lead_tokens(perturbed) != before).any(2).any(0)
+        changed = (lead_tokens(encoder, perturbed) != before).any(2).any(0)
         assert changed.tolist() == [i == lead for i in range(12)]
 
 
@@ -51,7 +57,7 @@ def test_perturbing_a_lead_changes_no_other_temporal_attention(encoder, x):
 
 
 def test_leads_meet_in_the_cross_lead_attention(encoder, x):
-    tokens = encoder._lead_tokens(x).detach().requires_grad_()
+    tokens = lead_tokens(encoder, x).detach().requires_grad_()
     encoder.across_leads(tokens, present_leads(x))[:, 3].sum().backward()
     assert (tokens.grad.abs().amax((0, 2)) > 0).all()
 
@@ -124,10 +130,17 @@ def test_ablations_switch_off_what_they_name(lead_attention, temporal_attention,
     assert (encoder.across_leads is not None) is lead_attention
 
 
+def test_an_encoder_tells_the_parameters_of_a_lead(encoder):
+    shapes = {name: p.shape for name, p in encoder.named_parameters()}
+    named = encoder.lead_parameters()
+    assert named == [name for name, shape in shapes.items() if shape[0] == 12]
+    assert "across_leads.embedding" in named
+
+
 def test_dropout_leaves_out_the_same_features_for_the_whole_batch():
     torch.manual_seed(0)
-    net = RiskNet(n_leads=12, dropout=0.5).eval()
-    net.dropout.train()
+    net = HeadedEncoder(Encoder(12), LinearRisk(64, dropout=0.5)).eval()
+    net.head.train()
     x = torch.randn(1, 12, 100).repeat(8, 1, 1)
     draws = torch.stack([net(x) for _ in range(5)])
     assert (draws.amax(1) - draws.amin(1)).max() < 1e-5

@@ -12,6 +12,7 @@ from sksurv.util import Surv
 plt = pytest.importorskip("matplotlib.pyplot")
 
 from ecgdan_sk import DualAttentionSurvival  # noqa: E402
+from ecgdan_sk.architectures import Compact  # noqa: E402
 from ecgdan_sk.datasets import load_ptbxl, make_ecg_cohort  # noqa: E402
 from ecgdan_sk.explain import attention_maps, compare_groups  # noqa: E402
 from ecgdan_sk.metrics import cumulative_dynamic_auc, net_benefit  # noqa: E402
@@ -296,7 +297,10 @@ def test_attention_needs_maps_that_fit():
 
 def test_a_map_that_was_switched_off_is_said_not_to_exist(cohort):
     model = DualAttentionSurvival(
-        n_members=1, max_epochs=1, temporal_attention=False, random_state=0
+        architecture=Compact(temporal_attention=False),
+        n_members=1,
+        max_epochs=1,
+        random_state=0,
     ).fit(cohort.X, cohort.y)
     with pytest.raises(ValueError, match="temporal map does not exist"):
         AttentionDisplay.from_estimator(model, cohort.X, sampling_rate=100)

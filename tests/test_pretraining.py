@@ -126,7 +126,7 @@ def test_statements_and_their_likelihoods_teach(cohort):
     X_new, new = _waves(80, 1)
     shown = model.zero_shot(X_new, ["NORM", "IMI", "SBRAD", "STACH"])
     assert (shown.argmax(1) == new).mean() > 0.9
-    assert model.network_.to_statements.out_features == 4
+    assert model.network_.head.to_statements.out_features == 4
     # A superclass, free text and codes with likelihoods are prompts as well.
     mixed = model.zero_shot(X_new, ["MI", "normal ECG", {"SBRAD": 0}])
     assert mixed.shape == (80, 3)
@@ -152,8 +152,7 @@ def test_reconstruction_restores_a_masked_lead_from_the_others(cohort):
     is_two = torch.zeros(len(x), 12, dtype=torch.bool)
     is_two[:, 1] = True  # lead II is the sum of I and III
     with torch.no_grad():
-        _, tokens, features = model.network_.encoder.parts(x, ~is_two)
-        restored = model.network_.decoder(features, tokens, ~is_two, x.shape[-1])
+        _, restored = model.network_.with_reconstruction(x, ~is_two)
         clean = model.network_.encoder.scaled(x)
     error = reconstruction_loss(restored, clean, is_two)
     nothing = reconstruction_loss(torch.zeros_like(clean), clean, is_two)
@@ -261,7 +260,7 @@ def test_a_killed_pretraining_goes_on(cohort, tmp_path):
 
     params = {**QUICK, "max_epochs": 5}
     unbroken = ECGReportPretrainer(**params).fit(cohort.X, cohort.scp_codes)
-    broken = ECGReportPretrainer(checkpoint_file=tmp_path / "pretraining", **params)
+    broken = ECGReportPretrainer(checkpoint_dir=tmp_path, **params)
     with pytest.raises(Killed):
         clone(broken).set_params(callbacks=[Kill()]).fit(cohort.X, cohort.scp_codes)
     resumed = broken.fit(cohort.X, cohort.scp_codes)
@@ -335,7 +334,7 @@ def test_losses_against_their_definitions():
 def test_text_places_do_not_depend_on_the_batch():
     with seeded(0):
         texts = torch.randn(6, 8)
-        loss = ReportLoss(texts, None, 4, "sigmoid", 1.0, 0.0, False)
+        loss = ReportLoss(texts, None, "sigmoid", 1.0, 0.0, False)
     whole = loss.place(texts)
     torch.testing.assert_close(whole[2:4], loss.place(texts[2:4]))
     torch.testing.assert_close(whole.norm(dim=1), torch.ones(6))

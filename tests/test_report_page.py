@@ -14,6 +14,7 @@ from sklearn.pipeline import make_pipeline
 from sksurv.util import Surv
 
 from ecgdan_sk import DualAttentionSurvival
+from ecgdan_sk.architectures import Compact
 from ecgdan_sk.datasets import make_ecg_cohort
 from ecgdan_sk.explain import (
     attention_maps,
@@ -368,7 +369,10 @@ def test_one_ecg_makes_a_page_without_a_cohort(model, cohort):
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"temporal_attention": False}, "without temporal attention"),
+        (
+            {"architecture": Compact(temporal_attention=False)},
+            "without temporal attention",
+        ),
         ({"architecture": "paper", "crop": 1.0}, "mixes the leads"),
     ],
 )

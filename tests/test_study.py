@@ -21,8 +21,6 @@ from study.scales import SCALES  # noqa: E402
 
 from ecgdan_sk import DualAttentionSurvival  # noqa: E402
 from ecgdan_sk.metrics import compare_models, concordance_index  # noqa: E402
-from ecgdan_sk.network import RiskNet  # noqa: E402
-from ecgdan_sk.survival import _fitting  # noqa: E402
 
 SCALE = dataclasses.replace(
     SCALES["small"],
@@ -220,8 +218,7 @@ def test_the_residual_network_is_as_large_and_has_the_same_recipe():
         METHODS[name].build(job).fit(draw.X, draw.y) for name in ("compact", "residual")
     )
     assert 0.8 < run.n_parameters(model) / run.n_parameters(compact) < 1.25
-    assert _fitting.RiskNet is RiskNet
-    assert isinstance(model.network_, networks.ResidualRiskNet)
+    assert isinstance(model.network_.encoder, networks.ResidualEncoder)
     assert np.isfinite(model.predict(draw.X)).all()
 
 

@@ -229,8 +229,8 @@ def test_members_are_averaged_on_one_scale(data):
     z = (outputs - outputs.mean(1)[:, None]) / outputs.std(1)[:, None]
     expected = z.mean(0) * outputs.std(1).mean()
     np.testing.assert_allclose(model.predict(X), expected, atol=1e-6)
-    assert model.transform(X).shape == (60, 3 * model.latent_dim)
-    assert len(model.get_feature_names_out()) == 3 * model.latent_dim
+    assert model.transform(X).shape == (60, 3 * 64)
+    assert len(model.get_feature_names_out()) == 3 * 64
 
 
 def test_scorers_find_what_they_need(data, fitted):

@@ -6,22 +6,30 @@ import torch
 from sklearn.base import clone
 
 from ecgdan_sk import DualAttentionSurvival
-from ecgdan_sk._architectures._paper import PaperRiskNet, pad
-from ecgdan_sk._architectures._weights import encoder_weights, save_encoder_weights
+from ecgdan_sk._architectures._paper import pad
+from ecgdan_sk._architectures._weights import encoder_weights, write_encoder_weights
 from ecgdan_sk._training import ECGNet, seeded
 from ecgdan_sk._training import _net as _net_module
 from ecgdan_sk._training._callbacks import one_cycle
+from ecgdan_sk.architectures import Compact, Paper, read_encoder_weights
 from ecgdan_sk.augmentation import Augmentation
 from ecgdan_sk.datasets import make_ecg_cohort
 from ecgdan_sk.losses import cox_loss, reconstruction_loss
 from ecgdan_sk.losses._target import SurvivalLoss
-from ecgdan_sk.network import RiskNet, present_leads
+from ecgdan_sk.network import present_leads
 from ecgdan_sk.records import LEADS, ECGRecords
+from ecgdan_sk.survival._network import risk_net
 
 QUICK = {"max_epochs": 2, "batch_size": 64, "n_members": 1, "random_state": 0}
-MODULES = {
-    "compact": (RiskNet, {"n_leads": 12, "decoder": True}),
-    "paper": (PaperRiskNet, {"n_times": 100, "decoder": True}),
+ARCHITECTURES = {"compact": Compact(), "paper": Paper()}
+SETTINGS = {
+    "n_leads": 12,
+    "n_times": 100,
+    "n_outputs": 1,
+    "dropout": 0.0,
+    "decoder": True,
+    "zero_start": False,
+    "scale": 1.0,
 }
 
 
@@ -38,14 +46,13 @@ def fitted(cohort):
 
 
 def _net(architecture, **params):
-    module, settings = MODULES[architecture]
+    settings = {"architecture": ARCHITECTURES[architecture], **SETTINGS}
     return ECGNet(
-        module,
+        risk_net,
         SurvivalLoss,
         criterion__function=cox_loss,
         callbacks=None,
-        **{f"module__{name}": value for name, value in settings.items()},
-        **params,
+        **{f"module__{k}": v for k, v in settings.items()} | params,
     ).initialize()
 
 
@@ -67,7 +74,7 @@ def _gradient(net, monkeypatch, eval_mode):
     return loss, {n: p.grad for n, p in net.module_.named_parameters()}
 
 
-@pytest.mark.parametrize("architecture", MODULES)
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
 @pytest.mark.parametrize("weight", [0.0, 0.5])
 def test_gradient_in_pieces_is_that_of_the_whole(architecture, weight, monkeypatch):
     with seeded(0):
@@ -84,7 +91,7 @@ def test_gradient_in_pieces_is_that_of_the_whole(architecture, weight, monkeypat
             assert error <= 1e-5 * largest, name
 
 
-@pytest.mark.parametrize("architecture", MODULES)
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
 def test_predictions_in_pieces_are_those_of_the_whole(architecture, monkeypatch):
     net, batch, sizes = _net(architecture), _batch(), []
     steps = (net.evaluation_step, net.encoding_step)
@@ -128,10 +135,10 @@ def test_frozen_encoder_stays_as_it_starts(cohort, architecture):
     ).fit(cohort.X, cohort.y)
     with seeded(0):
         torch.randint(2**31 - 1, ())  # the split
-        start = type(model.network_)(
+        start = risk_net(
             **{
                 name.removeprefix("module__"): value
-                for name, value in model.net_.get_params().items()
+                for name, value in model.net_.get_params(deep=False).items()
                 if name.startswith("module__")
             }
         )
@@ -143,7 +150,7 @@ def test_frozen_encoder_stays_as_it_starts(cohort, architecture):
     assert any(not torch.equal(frozen[name], trained[name]) for name in head)
 
 
-@pytest.mark.parametrize("architecture", MODULES)
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
 def test_frozen_encoder_is_in_eval_mode_while_its_head_trains(architecture):
     net = _net(architecture, n_unfrozen=0)
     net.train_step_single(_batch())
@@ -153,7 +160,7 @@ def test_frozen_encoder_is_in_eval_mode_while_its_head_trains(architecture):
     assert all(p.grad is None for p in net.module_.encoder.parameters())
 
 
-@pytest.mark.parametrize("architecture", MODULES)
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
 def test_stages_hold_every_parameter_once(architecture):
     encoder = _net(architecture).module_.encoder
     staged = [p for stage in encoder.stages() for p in stage.parameters()]
@@ -162,12 +169,10 @@ def test_stages_hold_every_parameter_once(architecture):
 
 
 def test_unfreezing_goes_from_the_latent_features_to_the_trunk(cohort):
-    still = DualAttentionSurvival(freeze_encoder=True, **QUICK)
+    still = DualAttentionSurvival(freeze_encoder=1, recipe="paper", **QUICK)
     reached = {}
     for n_epochs in (1, 2, 3, 5):
-        model = clone(still).set_params(
-            unfreeze_every=1, max_epochs=n_epochs, patience=99, schedule="constant"
-        )
+        model = clone(still).set_params(max_epochs=n_epochs, patience=99)
         net = model.fit(cohort.X, cohort.y).net_
         stages = net.module_.encoder.stages()
         reached[n_epochs] = [
@@ -209,13 +214,17 @@ def test_warm_start_goes_on_from_the_last_fit(cohort, fitted):
     again = model.fit(cohort.X, cohort.y).predict(cohort.X)
     assert np.corrcoef(first, again)[0, 1] > 0.9
     with pytest.raises(ValueError, match="Fit a clone"):
-        model.set_params(n_channels=16).fit(cohort.X, cohort.y)
+        model.set_params(architecture=Compact(n_channels=16)).fit(cohort.X, cohort.y)
 
 
 def test_pretrained_weights_are_where_training_starts(cohort, fitted, tmp_path):
     mapping = encoder_weights(fitted.network_, fitted)
     path = tmp_path / "encoder.safetensors"
-    save_encoder_weights(path, mapping)
+    write_encoder_weights(path, mapping)
+    again = read_encoder_weights(path)
+    assert {k: v for k, v in again.items() if k != "weights"} == {
+        k: v for k, v in mapping.items() if k != "weights"
+    }
     frozen = DualAttentionSurvival(freeze_encoder=True, **QUICK)
     for pretrained in (mapping, path, str(path)):
         model = clone(frozen).set_params(pretrained=pretrained)
@@ -241,11 +250,15 @@ def _with(mapping, **changes):
 @pytest.mark.parametrize(
     ("change", "params", "message"),
     [
-        ({}, {"n_channels": 16}, "Set n_channels=32"),
+        ({}, {"architecture": Compact(n_channels=16)}, "Set n_channels=32"),
         ({}, {"architecture": "paper"}, "Set architecture='compact'"),
         ({"sampling_rate": 500.0}, {}, "Resample X"),
         ({"leads": tuple(f"X{i}" for i in range(12))}, {}, "of which X has none"),
-        ({"architecture": "paper", "n_times": 608}, {"architecture": "paper"}, "fits"),
+        (
+            {"architecture": "paper", "settings": Paper().get_params()},
+            {"architecture": Paper(lead_attention=False)},
+            "Set lead_attention=True",
+        ),
     ],
 )
 def test_pretrained_weights_that_do_not_fit(cohort, fitted, change, params, message):
@@ -270,7 +283,14 @@ def test_paper_preset_is_the_published_recipe(cohort):
     assert (scratch.max_epochs, tuned.max_epochs) == (400, 100)
     assert DualAttentionSurvival.paper(11_575).batch_size == 1024
     model = clone(scratch).set_params(max_epochs=1).fit(cohort.X, cohort.y)
-    n_parameters = sum(p.numel() for p in PaperRiskNet(608).parameters())
+    n_parameters = sum(
+        p.numel()
+        for part in (
+            Paper().encoder(12, 608),
+            Paper().risk_head(1, dropout=0.25, zero_start=False),
+        )
+        for p in part.parameters()
+    )
     assert n_parameters == 1_277_109  # published encoder and head
     assert model.transform(cohort.X).shape == (120, 512)
     assert {"train_loss", "valid_loss", "valid_concordance"} <= {*model.history_[0]}
@@ -293,7 +313,7 @@ def test_padding_and_cutting_undo_each_other():
 
 
 def test_paper_input_is_each_lead_z_scored():
-    encoder = PaperRiskNet(100).encoder
+    encoder = Paper().encoder(12, 100)
     x, _ = _batch()
     x[0, 0] = 5.0  # flat
     scaled = encoder.scaled(x)
@@ -305,11 +325,11 @@ def test_paper_input_is_each_lead_z_scored():
 
 def test_selection_by_concordance_keeps_its_best_epoch(cohort):
     model = DualAttentionSurvival(
-        selection="concordance", **{**QUICK, "max_epochs": 5, "lr": 0.01}
+        recipe="paper", **{**QUICK, "max_epochs": 5, "lr": 0.01}
     ).fit(cohort.X, cohort.y)
     best = dict(model.net_.callbacks_)["best"]
     assert best.best_ == max(model.history_[:, "valid_concordance"])
-    with pytest.raises(ValueError, match="selection='loss'"):
+    with pytest.raises(ValueError, match="recipe='default'"):
         model.set_params(loss="deephit").fit(cohort.X, cohort.y)
 
 

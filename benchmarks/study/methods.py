@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
+from ecgdan_sk.architectures import Compact, Paper
 from ecgdan_sk.baselines import (
     cox_measurements,
     cox_paper15,
@@ -80,12 +81,13 @@ def _traditional():
     }
 
 
-def _networks(name, build, source):
+def _networks(name, build, architecture, source):
     """One architecture from scratch, ablated, and pretrained in several ways."""
     methods = {}
-    for ablation, settings in ABLATIONS.items():
+    for ablation, switches in ABLATIONS.items():
         group = "ablation" if ablation else "network from scratch"
-        methods[f"{name}{ablation}"] = Method(group, source, partial(build, **settings))
+        make = partial(build, architecture=architecture(**switches))
+        methods[f"{name}{ablation}"] = Method(group, source, make)
     for objective in OBJECTIVES:
         methods[f"{name}-{objective}"] = Method(
             "pretrained network", source, build, objective, name
@@ -120,8 +122,8 @@ def _tuned():
 
 METHODS = {
     **_traditional(),
-    **_networks("compact", compact, "ecg"),
-    **_networks("paper", paper, "median-beat"),
+    **_networks("compact", compact, Compact, "ecg"),
+    **_networks("paper", paper, Paper, "median-beat"),
     **_others(),
     **_tuned(),
 }

@@ -1,7 +1,6 @@
 """Networks of the study: with the package's recipe, and what they are held against."""
 
 from pathlib import Path
-from unittest import mock
 
 import torch
 import torch.nn.functional as F
@@ -10,9 +9,9 @@ from sklearn.preprocessing import StandardScaler
 from torch import Tensor, nn
 
 from ecgdan_sk import DualAttentionSurvival, ECGReportPretrainer
+from ecgdan_sk.architectures import Architecture
 from ecgdan_sk.baselines import PenalisedCox
-from ecgdan_sk.network import RiskNet
-from ecgdan_sk.survival import _fitting
+from ecgdan_sk.network import ECGEncoder
 
 from .cohorts import replaced
 
@@ -71,52 +70,30 @@ def frozen_cox(job):
 
 def residual(job):
     """A plain residual network with the same recipe."""
-    return ResidualSurvival(**job.scale.network, random_state=job.seed)
+    return DualAttentionSurvival(
+        architecture=Residual(), **job.scale.network, random_state=job.seed
+    )
 
 
-class ResidualSurvival(DualAttentionSurvival):
-    """`DualAttentionSurvival` with a residual network in place of the dual attention.
-
-    Losses, batches, augmentation, early stopping and averaging stay the same, so that
-    the architecture alone differs.
-    """
-
-    def fit(self, X, y):
-        """Train the networks."""
-        # The estimator chooses among its own two networks; for the time of a fit the
-        # study lends it a third.
-        with mock.patch.object(_fitting, "RiskNet", ResidualRiskNet):
-            return super().fit(X, y)
-
-
-class ResidualRiskNet(RiskNet):
+class Residual(Architecture):
     """A 1-D residual network over all leads at once, after He et al. (2016).
 
-    Its encoder is sized like the compact one: about as many parameters.
+    Losses, batches, augmentation, early stopping and averaging are those of the
+    package, so that the architecture alone differs; so is the size of the encoder.
     """
 
-    def __init__(
-        self,
-        n_leads: int,
-        *,
-        latent_dim: int = 64,
-        scale: float = 1.0,
-        dropout: float = 0.0,
-        n_outputs: int = 1,
-        **ignored,
-    ) -> None:
-        super().__init__(
-            n_leads, dropout=dropout, n_outputs=n_outputs, latent_dim=latent_dim
-        )
-        self.encoder = ResidualEncoder(n_leads, latent_dim, scale)
+    latent_dim = 64
+
+    def encoder(self, n_leads, n_times, *, scale=1.0, pretraining=False):
+        """A new encoder."""
+        return ResidualEncoder(n_leads, self.latent_dim, scale)
 
 
-class ResidualEncoder(nn.Module):
+class ResidualEncoder(ECGEncoder):
     """ECGs (B, L, T) in mV to latent features (B, Z); absent leads are zeros."""
 
     def __init__(self, n_leads: int, latent_dim: int, scale: float) -> None:
-        super().__init__()
-        self.register_buffer("scale", torch.tensor(float(scale)))
+        super().__init__(scale)
         widths = (n_leads, 16, 32, 32, 48)
         self.stem = nn.Conv1d(n_leads, widths[1], 15, 4, 7, bias=False)
         self.norm = nn.BatchNorm1d(widths[1])
@@ -126,15 +103,11 @@ class ResidualEncoder(nn.Module):
 
     def forward(self, x: Tensor, present: Tensor | None = None) -> Tensor:
         """(B, L, T) to (B, Z)."""
-        x = (x - x.mean(2, keepdim=True)).nan_to_num(0.0) / self.scale
+        x = self.scaled(x)
         if present is not None:
             x = x * present.unsqueeze(-1)
         x = self.blocks(F.relu(self.norm(self.stem(x))))
         return self.to_latent(torch.cat([x.mean(2), x.amax(2)], dim=1))
-
-    def stages(self) -> list[nn.Module]:
-        """What can be trained apart, from the latent features down to the stem."""
-        return [self.to_latent, self.blocks, self.stem]
 
 
 class _Block(nn.Module):

@@ -5,6 +5,7 @@ from sklearn.base import BaseEstimator
 from skorch.callbacks import Callback
 
 from ecgdan_sk import DualAttentionSurvival
+from ecgdan_sk.architectures import Compact
 from ecgdan_sk.baselines import cox_measurements, gradient_boosting
 from ecgdan_sk.metrics import concordance_index
 from ecgdan_sk.model_selection import RepeatedEventKFold
@@ -168,7 +169,9 @@ def tuned_compact(job):
             "weight_decay": trial.suggest_float("weight_decay", 1e-3, 1.0, log=True),
             "crop": trial.suggest_categorical("crop", [0.3, 0.5, 0.8]),
             "lead_masking": trial.suggest_float("lead_masking", 0.0, 0.5),
-            "n_channels": trial.suggest_categorical("n_channels", [16, 32]),
+            "architecture": Compact(
+                n_channels=trial.suggest_categorical("n_channels", [16, 32])
+            ),
         }
         return DualAttentionSurvival(
             **{**job.scale.network, **changes}, random_state=job.seed

@@ -6,12 +6,13 @@ Shapes: B batch, T time steps of the ECG, P time steps after padding.
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..network import present_leads
+from ..network import ECGEncoder, present_leads
 from ..paper_network import PaperDecoder, PaperEncoder, PaperRiskHead
 from ..records import LEADS
+from ._interface import Architecture
 
 
-class PaddedPaperEncoder(nn.Module):
+class PaddedPaperEncoder(ECGEncoder):
     """The published encoder behind the published input: each lead z-scored, padded.
 
     An absent lead is zero, as the paper masks leads: its network cannot leave one out.
@@ -32,7 +33,7 @@ class PaddedPaperEncoder(nn.Module):
         super().__init__()
         self.n_times = n_times
         self.network = PaperEncoder(
-            32 * -(-n_times // 32), batchwise_dropout=batchwise_dropout, **branches
+            _padded_length(n_times), batchwise_dropout=batchwise_dropout, **branches
         )
 
     def forward(self, x: Tensor, present: Tensor | None = None) -> Tensor:
@@ -61,58 +62,177 @@ class PaddedPaperEncoder(nn.Module):
         """What can be trained apart, from the attention down to the stem."""
         return [self.network.attention, self.network.encoder, self.network.input_conv]
 
+    def n_padded(self, n_times: int) -> int:
+        """Zeros before an ECG of that length."""
+        return (self.network.n_times - n_times) // 2
+
     def _input(self, x: Tensor, present: Tensor | None) -> Tensor:
         if present is None:
             present = present_leads(x)
         return pad(self.scaled(x) * present.unsqueeze(-1), self.network.n_times)
 
 
-class PaperRiskNet(nn.Module):
-    """Published encoder and risk head: ECGs (B, 12, T) to log risks (B,).
+class PaddedPaperDecoder(PaperDecoder):
+    """The published decoder, of whose ECGs the padding is cut off."""
+
+    def forward(
+        self, parts: tuple[Tensor, ...], present: Tensor, n_times: int
+    ) -> Tensor:
+        """Latent features (B, 512), alone in a tuple, to ECGs (B, 12, T), z-scored."""
+        return pad(super().forward(parts[0]), n_times)
+
+
+class PaperRisk(PaperRiskHead):
+    """The published risk head, (B, 512) to (B,), or (B, n_outputs) where several."""
+
+    def forward(self, latent: Tensor) -> Tensor:
+        """(B, 512) to (B,), or (B, n_outputs)."""
+        return super().forward(latent).squeeze(-1)
+
+
+class Paper(Architecture):
+    """The published network, parameter for parameter; its stem mixes the leads.
+
+    It takes twelve leads, in the order of `records.LEADS`, and fits one length, which
+    is padded with zeros to a multiple of 32.
 
     Parameters
     ----------
-    n_times : int
-        Samples per lead, T.
-    n_outputs : int, default=1
-        Outputs of the head, such as one for each cause of an event.
-    dropout : float, default=0.25
-        Share of the latent features that training leaves out.
-    decoder : bool, default=False
-        Whether there is a decoder for an auxiliary reconstruction.
-    zero_start : bool, default=False
-        Whether all outputs are zero before training.
-    **branches : bool
-        Ablations, as of `paper_network.PaperAutoencoder`.
+    lead_attention : bool, default=True
+        Whether rows attend to each other.
+    temporal_attention : bool, default=True
+        Whether the moments of a row attend to each other.
+
+    See Also
+    --------
+    Compact : The network of this package.
+
+    References
+    ----------
+    Chen et al. (2025), IEEE Transactions on Big Data 11(3), 948-960.
+
+    Examples
+    --------
+    >>> from ecgdan_sk.architectures import Paper
+    >>> Paper(lead_attention=False).latent_dim
+    512
     """
 
-    def __init__(
-        self,
-        n_times: int,
-        *,
-        n_outputs: int = 1,
-        dropout: float = 0.25,
-        decoder: bool = False,
-        zero_start: bool = False,
-        **branches: bool,
-    ) -> None:
-        super().__init__()
-        self.encoder = PaddedPaperEncoder(n_times, **branches)
-        self.head = PaperRiskHead(n_outputs=n_outputs, dropout=dropout)
+    _parameter_constraints = {
+        "lead_attention": ["boolean"],
+        "temporal_attention": ["boolean"],
+    }
+    name = "paper"
+    latent_dim = PaperEncoder.n_features
+    default_crop = 1.0
+
+    def __init__(self, *, lead_attention=True, temporal_attention=True):
+        self.lead_attention = lead_attention
+        self.temporal_attention = temporal_attention
+
+    def check(self, leads, n_times):
+        """Raise unless the leads are those that the published network knows.
+
+        Parameters
+        ----------
+        leads : tuple of str
+            Leads of the ECGs.
+        n_times : int
+            Samples per lead.
+        """
+        super().check(leads, n_times)
+        if tuple(leads) != LEADS:
+            raise ValueError(
+                f"architecture='paper' knows the leads {', '.join(LEADS)} in this "
+                f"order, but X has {', '.join(leads)}. Use X.select_leads(LEADS), "
+                "which makes the others absent, or architecture='compact'."
+            )
+
+    def encoder(self, n_leads, n_times, *, scale=1.0, pretraining=False):
+        """A new encoder with random weights.
+
+        Parameters
+        ----------
+        n_leads, n_times : int
+            Leads, and samples per lead, of the ECGs.
+        scale : float, default=1.0
+            Makes no difference: each lead is z-scored.
+        pretraining : bool, default=False
+            Patients share dropout masks as in the published finetuning, unless it is
+            to be pretrained.
+
+        Returns
+        -------
+        network.ECGEncoder
+            ECGs to 512 features.
+        """
+        return PaddedPaperEncoder(
+            n_times, batchwise_dropout=not pretraining, **self.get_params(deep=False)
+        )
+
+    def decoder(self, n_leads, n_times):
+        """A new decoder, for the auxiliary reconstruction.
+
+        Parameters
+        ----------
+        n_leads, n_times : int
+            Leads, and samples per lead, of the ECGs.
+
+        Returns
+        -------
+        paper_network.PaperDecoder
+            From the latent features alone.
+        """
+        return PaddedPaperDecoder(_padded_length(n_times))
+
+    def risk_head(self, n_outputs, *, dropout, zero_start):
+        """A new head, which makes log risks of latent features.
+
+        Parameters
+        ----------
+        n_outputs : int
+            Outputs, such as one for each cause of an event.
+        dropout : float
+            Share of the latent features that training leaves out.
+        zero_start : bool
+            Whether all outputs are zero before training.
+
+        Returns
+        -------
+        paper_network.PaperRiskHead
+            Latent features (B, 512) to (B,), or (B, n_outputs) where several.
+        """
+        head = PaperRisk(n_outputs=n_outputs, dropout=dropout)
         if zero_start:
-            nn.init.zeros_(self.head.model[-1].weight)
-            nn.init.zeros_(self.head.model[-1].bias)
-        self.decoder = PaperDecoder(self.encoder.network.n_times) if decoder else None
+            nn.init.zeros_(head.model[-1].weight)
+            nn.init.zeros_(head.model[-1].bias)
+        return head
 
-    def forward(self, x: Tensor, present: Tensor | None = None) -> Tensor:
-        """(B, 12, T) to (B,), or (B, n_outputs) where there are several."""
-        return self.head(self.encoder(x, present)).squeeze(-1)
+    def weights_for(self, mapping, leads, n_times):
+        """Weights of a pretrained encoder, for an encoder of this architecture.
 
-    def with_reconstruction(self, x: Tensor, present: Tensor) -> tuple[Tensor, Tensor]:
-        """Outputs, and ECGs (B, 12, T), z-scored lead by lead."""
-        latent = self.encoder(x, present)
-        restored = pad(self.decoder(latent), x.shape[-1])
-        return self.head(latent).squeeze(-1), restored
+        Parameters
+        ----------
+        mapping : mapping
+            `encoder_weights_` of a fitted `ECGReportPretrainer`.
+        leads : tuple of str
+            Leads of the ECGs that the encoder is to read.
+        n_times : int
+            Samples per lead.
+
+        Returns
+        -------
+        dict of str to ndarray
+            By name of the parameter.
+        """
+        weights = super().weights_for(mapping, leads, n_times)
+        if _padded_length(mapping["n_times"]) != _padded_length(n_times):
+            raise ValueError(
+                f"The paper's network was pretrained on {mapping['n_times']} samples "
+                f"per lead and fits no other length, but X has {n_times}. Crop or pad "
+                "X, or pretrain the compact network, which fits any."
+            )
+        return weights
 
 
 def pad(x: Tensor, n_times: int) -> Tensor:
@@ -123,11 +243,6 @@ def pad(x: Tensor, n_times: int) -> Tensor:
     return F.pad(x, (before, missing - before))
 
 
-def check_twelve_leads(leads):
-    """Raise unless the leads are those that the published network knows."""
-    if tuple(leads) != LEADS:
-        raise ValueError(
-            f"architecture='paper' knows the leads {', '.join(LEADS)} in this order, "
-            f"but X has {', '.join(leads)}. Use X.select_leads(LEADS), which makes the "
-            "others absent, or architecture='compact'."
-        )
+def _padded_length(n_times: int) -> int:
+    """The next multiple of 32."""
+    return 32 * -(-n_times // 32)

@@ -2,64 +2,88 @@
 
 import os
 
-import numpy as np
-
 from .._tensor_files import read_tensors, write_tensors
-from ..records._leads_and_ids import lead_names
+from . import architecture_of
 
 _KIND = "encoder weights"
-_SETTINGS = (
+_KEYS = (
     "architecture",
-    "n_channels",
-    "latent_dim",
-    "lead_attention",
-    "temporal_attention",
+    "settings",
+    "leads",
+    "sampling_rate",
+    "n_times",
+    "lead_parameters",
+    "weights",
 )
-# Parameters of the compact encoder whose first axis is the lead.
-_PER_LEAD = ("temporal.", "across_leads.embedding")
 
 
 def encoder_weights(module, estimator):
     """A plain mapping of an encoder's weights and of what they are of."""
+    architecture, encoder = architecture_of(estimator), module.encoder
     return {
-        **{name: getattr(estimator, name) for name in _SETTINGS},
+        "architecture": architecture.name,
+        "settings": architecture.get_params(deep=False),
         "leads": tuple(estimator.leads_in_),
         "sampling_rate": estimator.sampling_rate_in_,
         "n_times": estimator.n_times_in_,
+        "lead_parameters": encoder.lead_parameters(),
         "weights": {
             name: value.cpu().numpy().copy()
-            for name, value in module.encoder.state_dict().items()
+            for name, value in encoder.state_dict().items()
         },
     }
 
 
-def save_encoder_weights(path, mapping):
+def write_encoder_weights(path, mapping):
     """Write such a mapping as a safetensors file."""
     content = {k: v for k, v in mapping.items() if k != "weights"}
     write_tensors(path, _KIND, mapping["weights"], content)
 
 
+def read_encoder_weights(path):
+    """The mapping that `ECGReportPretrainer.save_encoder` wrote to a file.
+
+    Parameters
+    ----------
+    path : str or path-like
+        Of the file.
+
+    Returns
+    -------
+    dict
+        As `encoder_weights_` of the pretrainer: the weights by name, and the
+        architecture, leads, length and sampling rate that they are of.
+
+    Raises
+    ------
+    ValueError
+        If the file is damaged, altered, or of another kind.
+
+    Examples
+    --------
+    >>> from ecgdan_sk.architectures import read_encoder_weights
+    >>> read_encoder_weights("encoder.safetensors")["leads"]  # doctest: +SKIP
+    """
+    weights, content = read_tensors(path, _KIND)
+    return {**content, "weights": weights, "leads": tuple(content["leads"])}
+
+
 def starting_weights(pretrained, estimator):
     """Weights by name for the module of an estimator, from a mapping or a file."""
     mapping = _read(pretrained)
-    _check_settings(mapping, estimator)
-    weights = mapping["weights"]
-    if mapping["architecture"] == "compact":
-        places = _places(lead_names(mapping["leads"]), estimator.leads_in_)
-        weights = {
-            name: _for_leads(value, places) if name.startswith(_PER_LEAD) else value
-            for name, value in weights.items()
-        }
+    _check_rate(mapping["sampling_rate"], estimator.sampling_rate_in_)
+    weights = architecture_of(estimator).weights_for(
+        mapping, estimator.leads_in_, estimator.n_times_in_
+    )
     return {f"encoder.{name}": value for name, value in weights.items()}
 
 
 def _read(pretrained):
     if isinstance(pretrained, str | os.PathLike):
-        weights, content = read_tensors(pretrained, _KIND)
-        return {**content, "weights": weights, "leads": tuple(content["leads"])}
-    missing = [*_SETTINGS, "leads", "sampling_rate", "n_times", "weights"]
+        return read_encoder_weights(pretrained)
+    missing = _KEYS
     if hasattr(pretrained, "keys"):
-        missing = [name for name in missing if name not in pretrained]
+        missing = [name for name in _KEYS if name not in pretrained]
     if missing:
         raise TypeError(
             f"pretrained holds no {', '.join(missing)}: got a "
@@ -70,43 +94,10 @@ def _read(pretrained):
     return pretrained
 
 
-def _check_settings(mapping, estimator):
-    """Raise unless the weights fit the estimator and the ECGs of its `fit`."""
-    free = () if mapping["architecture"] == "compact" else ("n_channels", "latent_dim")
-    for name in (name for name in _SETTINGS if name not in free):
-        ours = getattr(estimator, name)
-        if mapping[name] != ours:
-            raise ValueError(
-                f"The pretrained encoder has {name}={mapping[name]!r}, this estimator "
-                f"{ours!r}. Set {name}={mapping[name]!r}, or pretrain again."
-            )
-    rates = mapping["sampling_rate"], estimator.sampling_rate_in_
-    if None not in rates and rates[0] != rates[1]:
+def _check_rate(theirs, ours):
+    """Raise if the encoder was pretrained at another sampling rate."""
+    if None not in (theirs, ours) and theirs != ours:
         raise ValueError(
-            f"The encoder was pretrained at {rates[0]:g} Hz, but X is sampled at "
-            f"{rates[1]:g} Hz. Resample X to that rate."
+            f"The encoder was pretrained at {theirs:g} Hz, but X is sampled at "
+            f"{ours:g} Hz. Resample X to that rate."
         )
-    lengths = [32 * -(-n // 32) for n in (mapping["n_times"], estimator.n_times_in_)]
-    if mapping["architecture"] == "paper" and lengths[0] != lengths[1]:
-        raise ValueError(
-            f"The paper's network was pretrained on {mapping['n_times']} samples per "
-            f"lead and fits no other length, but X has {estimator.n_times_in_}. Crop "
-            "or pad X, or pretrain the compact network, which fits any."
-        )
-
-
-def _places(known, wanted):
-    """Where each wanted lead stands among the known ones; None where it does not."""
-    places = [known.index(lead) if lead in known else None for lead in wanted]
-    if all(place is None for place in places):
-        raise ValueError(
-            f"The encoder was pretrained on the leads {', '.join(known)}, of which "
-            f"X has none: {', '.join(wanted)}."
-        )
-    return places
-
-
-def _for_leads(value, places):
-    """Rows of the leads; one that pretraining did not know starts from their mean."""
-    mean = value.mean(0)
-    return np.stack([mean if place is None else value[place] for place in places])

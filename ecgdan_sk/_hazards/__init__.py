@@ -2,7 +2,9 @@
 
 Each likelihood says how many outputs it needs, what the loss is, which columns its
 target has, and, once fitted, turns outputs of shape (n_members, n_samples, n_outputs)
-into log risks and into cumulative hazards of shape (n_samples, n_causes, n_times).
+into log risks and into cumulative hazards of shape (n_samples, n_causes, n_times);
+`of_member(i)` does so for the outputs of one network, and `outputs_are_log_risks` tells
+whether outputs are such before it is fitted.
 """
 
 from ._discrete_time import DiscreteTime

@@ -31,6 +31,8 @@ class DiscreteTime:
         Distinct event times.
     """
 
+    outputs_are_log_risks = False
+
     def __init__(self, outcome, loss, n_intervals):
         self.n_causes = outcome.n_causes
         self.is_deephit = loss == "deephit"
@@ -69,6 +71,10 @@ class DiscreteTime:
         """Keep the mean log risk of the training set, from which others are counted."""
         self.mean_ = 0.0
         self.mean_ = self.log_risk(outputs).mean()
+        return self
+
+    def of_member(self, i):
+        """The likelihood of one network alone: the same for each."""
         return self
 
     def log_risk(self, outputs):

@@ -1,5 +1,7 @@
 """Cox's model: an output is the log risk of a cause, the baseline is left open."""
 
+from copy import copy
+
 import numpy as np
 
 from ..losses import cause_specific_loss, cox_loss
@@ -32,6 +34,8 @@ class ProportionalHazards:
     times_ : ndarray of shape (n_times,)
         Where the cumulative hazards step.
     """
+
+    outputs_are_log_risks = True
 
     def __init__(self, outcome, ties, is_offset=False):
         self.n_causes = self.n_outputs = outcome.n_causes
@@ -84,6 +88,12 @@ class ProportionalHazards:
         self.baseline_ = BaselineHazards().fit(log_risks[used], outcome[used])
         self.times_ = self.baseline_.times_
         return self
+
+    def of_member(self, i):
+        """The likelihood of one network alone, as if that were the only one."""
+        single = copy(self)
+        single.means_, single.scales_ = self.means_[i : i + 1], self.scales_[i : i + 1]
+        return single
 
     def log_risk(self, outputs):
         """Log risks (n_samples,) of the first cause."""

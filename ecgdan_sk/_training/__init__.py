@@ -1,8 +1,10 @@
 """The only folder that knows skorch: nets, batches with events, seeds and devices."""
 
 from ._batches import ECGDataset, split_by_event
+from ._fingerprint import checkpoint_folder
 from ._net import ECGNet, in_pieces
 from ._seeds import seeded
+from ._settings import shared_settings
 from ._train import (
     chosen_device,
     encode,
@@ -15,6 +17,7 @@ from ._train import (
 __all__ = [
     "ECGDataset",
     "ECGNet",
+    "checkpoint_folder",
     "chosen_device",
     "encode",
     "in_pieces",
@@ -22,6 +25,7 @@ __all__ = [
     "net_outputs",
     "restored_net",
     "seeded",
+    "shared_settings",
     "split_by_event",
     "train_net",
 ]

@@ -46,8 +46,6 @@ class ECGNet(NeuralNet):
         Whether the validation loss counts the error of the reconstruction.
     precision : {"float32", "bf16"}, default="float32"
         Numbers in which the module computes; losses are always in float32.
-    compiled : bool, default=False
-        Whether torch compiles the encoder.
     """
 
     def __init__(
@@ -61,7 +59,6 @@ class ECGNet(NeuralNet):
         valid_scores=(),
         validate_reconstruction=False,
         precision="float32",
-        compiled=False,
         **kwargs,
     ):
         super().__init__(*args, **kwargs)
@@ -73,14 +70,11 @@ class ECGNet(NeuralNet):
         self.valid_scores = valid_scores
         self.validate_reconstruction = validate_reconstruction
         self.precision = precision
-        self.compiled = compiled
 
     def initialize_module(self):
         """Make the module in the memory format in which convolutions are fastest."""
         super().initialize_module()
         self.module_.to(memory_format=torch.channels_last)
-        if self.compiled:
-            self.module_.encoder.compile()
         self.unfreeze(self.n_unfrozen)
         return self
 

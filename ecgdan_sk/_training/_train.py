@@ -26,6 +26,7 @@ def train_net(
     patience: int,
     one_cycle: bool = True,
     monitor: str = "valid_loss",
+    higher_is_better: bool = False,
     start_counts: bool = False,
     start: dict | None = None,
     unfreeze_every: int | None = None,
@@ -43,8 +44,8 @@ def train_net(
     """
     n_batches = len(EventBatchSampler(dataset.target[dataset.rows, 0], batch_size))
     if validation is None:
-        monitor = "epoch"
-    best = KeepBest(monitor, monitor != "valid_loss", patience, start_counts)
+        monitor, higher_is_better = "epoch", True
+    best = KeepBest(monitor, higher_is_better, patience, start_counts)
     net = ECGNet(
         module,
         criterion,

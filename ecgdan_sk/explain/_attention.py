@@ -185,21 +185,27 @@ def _summary(name, values):
     return {name: values.mean(axis=0), f"{name}_sd": sd}
 
 
+def available_maps(estimator, X):
+    """Names of the maps that the networks of an estimator have, for checked ECGs."""
+    _, x, present = next(batches(X[:1]))
+    weights = _weights(estimator, x, present)
+    return [name for name, found in zip(MAPS, weights) if found is not None]
+
+
 def _check_maps(estimator, maps, X):
     """Raise unless every map wanted is one that the estimator has."""
-    unknown = set(maps) - set(MAPS)
-    if isinstance(maps, str) or unknown or not len(maps):
+    if isinstance(maps, str) or set(maps) - set(MAPS) or not len(maps):
         raise ValueError(
             f"maps must be a sequence of some of {', '.join(MAPS)}, got {maps!r}."
         )
-    _, x, present = next(batches(X[:1]))
-    for name, switch, weights in zip(
-        MAPS, ("lead_attention", "temporal_attention"), _weights(estimator, x, present)
-    ):
-        if name in maps and weights is None:
-            other = MAPS[1 - MAPS.index(name)]
-            raise ValueError(
-                f"The {name} map does not exist: the estimator was fitted with "
-                f"{switch}=False. Fit it with {switch}=True, or, if that attention is "
-                f'on, ask for the other map with maps=("{other}",).'
-            )
+    available = available_maps(estimator, X)
+    for name in (name for name in maps if name not in available):
+        remedy = (
+            f'ask for the other map with maps=("{available[0]}",)'
+            if available
+            else "explain it by lead_occlusion or segment_occlusion"
+        )
+        raise ValueError(
+            f"The {name} map does not exist: architecture={estimator.architecture!r} "
+            f"has no such attention, or it was switched off. Switch it on, or {remedy}."
+        )

@@ -74,11 +74,7 @@ def single_networks(estimator):
     singles = []
     for i, net in enumerate(estimator.nets_):
         single = copy(estimator)
-        single.nets_, single.likelihood_ = [net], copy(estimator.likelihood_)
-        for name in ("means_", "scales_"):  # where networks are standardised
-            if hasattr(single.likelihood_, name):
-                own = getattr(estimator.likelihood_, name)[i : i + 1]
-                setattr(single.likelihood_, name, own)
+        single.nets_, single.likelihood_ = [net], estimator.likelihood_.of_member(i)
         singles.append(single)
     return singles
 

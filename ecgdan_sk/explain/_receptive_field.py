@@ -54,7 +54,7 @@ def time_weights(encoder, n_steps, n_times):
     """
     field = receptive_field(encoder)
     steps = np.arange(n_steps)[:, None]
-    first = field.start - _n_padded(encoder, n_times) + field.stride * steps
+    first = field.start - encoder.n_padded(n_times) + field.stride * steps
     samples = first + np.arange(len(field.profile))
     inside = (samples >= 0) & (samples < n_times)
     weights = np.zeros((n_steps, n_times))
@@ -65,9 +65,3 @@ def time_weights(encoder, n_steps, n_times):
         weights /= np.maximum(weights.sum(axis=0), np.finfo(float).tiny)
         weights /= weights.sum(axis=1, keepdims=True)
     return weights
-
-
-def _n_padded(encoder, n_times):
-    """Zeros that the paper's network puts before an ECG to fill its length."""
-    network = getattr(encoder, "network", None)
-    return 0 if network is None else (network.n_times - n_times) // 2

@@ -13,13 +13,15 @@ from sklearn.base import (
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
-from .._architectures._weights import encoder_weights, save_encoder_weights
+from .._architectures import ARCHITECTURES, Architecture, architecture_of
+from .._architectures._weights import encoder_weights, write_encoder_weights
 from .._training import encode, net_outputs, seeded
 from ..metrics import mean_reciprocal_rank
 from ..records._input import ECGInput
 from ..records._records import as_records
 from ..reports import ReportEmbedder, SentenceEncoder
 from ._fitting import check_patients, train_report_net
+from ._network import SHARED_DIM
 
 
 class ECGReportPretrainer(
@@ -36,29 +38,31 @@ class ECGReportPretrainer(
 
     Parameters
     ----------
-    architecture : {"compact", "paper"}, default="compact"
-        As for `DualAttentionSurvival`.
-    n_channels : int, default=32
-        Channels of the trunk and of the lead tokens; a multiple of 4. Compact only.
-    latent_dim : int, default=64
-        Latent features. Compact only; the published network has 512.
-    lead_attention : bool, default=True
-        Whether leads attend to each other.
-    temporal_attention : bool, default=True
-        Whether the moments of a lead are weighted, rather than averaged.
-    shared_dim : int, default=128
-        Dimensions of the space of ECGs and reports.
+    architecture : {"compact", "paper"} or Architecture, default="compact"
+        The network, as for `DualAttentionSurvival`.
     text_encoder : object with `encode`, callable or None, default=None
         Turns texts into vectors, such as `reports.SentenceEncoder(...)`. None is
         `reports.TfidfEncoder()`, which needs no download.
-    zero_likelihood : {"present", "drop"}, default="present"
-        What likelihood 0 says of an SCP statement of rhythm or form: PTB-XL gives most
-        of them none.
     alignment : {"sigmoid", "infonce", "cosine"}, default="sigmoid"
         "sigmoid" asks of each pair whether it belongs together: of ECG and statement
         where reports are SCP codes, else of ECG and report. "infonce" picks the own
         report among those of the batch. "cosine" is the published one, without
         negatives, whose optimum is a constant.
+    max_epochs : int, default=60
+        Passes over the training ECGs at the most.
+    batch_size : int or None, default=None
+        ECGs per step. None means a fifth of the training ECGs, but 16 to 128.
+    lr : float, default=0.003
+        Highest learning rate of AdamW, after warm-up and before cosine decay.
+    device : str, default="auto"
+        Where to compute: "cpu", "cuda", "mps", or the fastest there is.
+    verbose : int, default=0
+        1 shows a progress bar.
+    random_state : int, RandomState instance or None, default=None
+        Decides everything, bit for bit on CPU with the same number of threads.
+    zero_likelihood : {"present", "drop"}, default="present"
+        What likelihood 0 says of an SCP statement of rhythm or form: PTB-XL gives most
+        of them none. This, and what follows, few have to set.
     alignment_weight : float, default=1.0
         Weight of the alignment.
     reconstruction_weight : float, default=0.0
@@ -66,8 +70,6 @@ class ECGReportPretrainer(
     classification_weight : float, default=0.0
         Weight of the binary cross-entropy of the SCP statements, their likelihoods as
         soft targets.
-    max_epochs : int, default=60
-        Passes over the training ECGs at the most.
     patience : int, default=15
         Epochs without a lower validation loss after which training ends. The weights of
         the best epoch are kept.
@@ -75,34 +77,23 @@ class ECGReportPretrainer(
         Share of the ECGs, or of the patients, that decides when to stop. Unless the
         reconstruction is the only objective, it has no part in that. With None all ECGs
         train, for `max_epochs`, and the last weights are kept.
-    batch_size : int or None, default=None
-        ECGs per step. None means a fifth of the training ECGs, but 16 to 128.
-    micro_batch_size : int or None, default=None
-        ECGs that are in memory at once in a step; the loss still sees the whole batch.
-    lr : float, default=0.003
-        Highest learning rate of AdamW, after warm-up and before cosine decay.
     weight_decay : float, default=0.01
         Decay of the weights by AdamW.
     crop : float or None, default=None
         Share of each ECG that a training step sees, from a random start. None means
-        0.5, and 1.0 for the published network.
+        what the architecture says: 0.5, and 1.0 for the published network.
     lead_masking : float or "paper", default=0.2
         As for `DualAttentionSurvival`.
-    span_masking : float, default=0.0
-        Share of each lead that is hidden in stretches, to be restored.
-    callbacks : list of skorch callbacks or None, default=None
-        Called during training, as copies.
-    checkpoint_file : path or None, default=None
-        File in which the state of the training is kept after each epoch; a `fit` that
-        was killed goes on from there. Give each training its own.
-    device : str, default="auto"
-        Where to compute: "cpu", "cuda", "mps", or the fastest there is.
+    micro_batch_size : int or None, default=None
+        ECGs that are in memory at once in a step; the loss still sees the whole batch.
     precision : {"float32", "bf16"}, default="float32"
         Numbers in which the network computes; losses are in float32.
-    verbose : int, default=0
-        1 shows a progress bar.
-    random_state : int, RandomState instance or None, default=None
-        Decides everything, bit for bit on CPU with the same number of threads.
+    callbacks : list of skorch callbacks or None, default=None
+        Called during training, as copies.
+    checkpoint_dir : path or None, default=None
+        Folder in which the state of the training is kept after each epoch. A `fit` that
+        was killed goes on from there when it is called again with the same data and
+        settings. Needs `random_state`.
 
     Attributes
     ----------
@@ -136,100 +127,83 @@ class ECGReportPretrainer(
     """
 
     _parameter_constraints = {
-        "architecture": [StrOptions({"compact", "paper"})],
-        "n_channels": [Interval(Integral, 4, None, closed="left")],
-        "latent_dim": [Interval(Integral, 1, None, closed="left")],
-        "lead_attention": ["boolean"],
-        "temporal_attention": ["boolean"],
-        "shared_dim": [Interval(Integral, 1, None, closed="left")],
+        "architecture": [StrOptions({*ARCHITECTURES}), Architecture],
         "text_encoder": [HasMethods("encode"), callable, None],
-        "zero_likelihood": [StrOptions({"present", "drop"})],
         "alignment": [StrOptions({"sigmoid", "infonce", "cosine"})],
+        "max_epochs": [Interval(Integral, 1, None, closed="left")],
+        "batch_size": [Interval(Integral, 2, None, closed="left"), None],
+        "lr": [Interval(Real, 0, None, closed="neither")],
+        "device": [str],
+        "verbose": ["verbose"],
+        "random_state": ["random_state"],
+        "zero_likelihood": [StrOptions({"present", "drop"})],
         "alignment_weight": [Interval(Real, 0, None, closed="left")],
         "reconstruction_weight": [Interval(Real, 0, None, closed="left")],
         "classification_weight": [Interval(Real, 0, None, closed="left")],
-        "max_epochs": [Interval(Integral, 1, None, closed="left")],
         "patience": [Interval(Integral, 1, None, closed="left")],
         "validation_fraction": [None, Interval(Real, 0, 1, closed="neither")],
-        "batch_size": [Interval(Integral, 2, None, closed="left"), None],
-        "micro_batch_size": [Interval(Integral, 2, None, closed="left"), None],
-        "lr": [Interval(Real, 0, None, closed="neither")],
         "weight_decay": [Interval(Real, 0, None, closed="left")],
         "crop": [Interval(Real, 0, 1, closed="right"), None],
         "lead_masking": [Interval(Real, 0, 1, closed="left"), StrOptions({"paper"})],
-        "span_masking": [Interval(Real, 0, 1, closed="left")],
-        "callbacks": [list, None],
-        "checkpoint_file": [str, PathLike, None],
-        "device": [str],
+        "micro_batch_size": [Interval(Integral, 2, None, closed="left"), None],
         "precision": [StrOptions({"float32", "bf16"})],
-        "verbose": ["verbose"],
-        "random_state": ["random_state"],
+        "callbacks": [list, None],
+        "checkpoint_dir": [str, PathLike, None],
     }
 
     def __init__(
         self,
         *,
-        # architecture
+        # what everyone sets: network and objective
         architecture="compact",
-        n_channels=32,
-        latent_dim=64,
-        lead_attention=True,
-        temporal_attention=True,
-        shared_dim=128,
-        # objective
         text_encoder=None,
-        zero_likelihood="present",
         alignment="sigmoid",
+        # what everyone sets: training
+        max_epochs=60,
+        batch_size=None,
+        lr=3e-3,
+        device="auto",
+        verbose=0,
+        random_state=None,
+        # the rest: objective
+        zero_likelihood="present",
         alignment_weight=1.0,
         reconstruction_weight=0.0,
         classification_weight=0.0,
-        # optimisation
-        max_epochs=60,
+        # the rest: training
         patience=15,
         validation_fraction=0.15,
-        batch_size=None,
-        micro_batch_size=None,
-        lr=3e-3,
         weight_decay=1e-2,
         crop=None,
         lead_masking=0.2,
-        span_masking=0.0,
-        # runtime
-        callbacks=None,
-        checkpoint_file=None,
-        device="auto",
+        # the rest: runtime
+        micro_batch_size=None,
         precision="float32",
-        verbose=0,
-        random_state=None,
+        callbacks=None,
+        checkpoint_dir=None,
     ):
         self.architecture = architecture
-        self.n_channels = n_channels
-        self.latent_dim = latent_dim
-        self.lead_attention = lead_attention
-        self.temporal_attention = temporal_attention
-        self.shared_dim = shared_dim
         self.text_encoder = text_encoder
-        self.zero_likelihood = zero_likelihood
         self.alignment = alignment
+        self.max_epochs = max_epochs
+        self.batch_size = batch_size
+        self.lr = lr
+        self.device = device
+        self.verbose = verbose
+        self.random_state = random_state
+        self.zero_likelihood = zero_likelihood
         self.alignment_weight = alignment_weight
         self.reconstruction_weight = reconstruction_weight
         self.classification_weight = classification_weight
-        self.max_epochs = max_epochs
         self.patience = patience
         self.validation_fraction = validation_fraction
-        self.batch_size = batch_size
-        self.micro_batch_size = micro_batch_size
-        self.lr = lr
         self.weight_decay = weight_decay
         self.crop = crop
         self.lead_masking = lead_masking
-        self.span_masking = span_masking
-        self.callbacks = callbacks
-        self.checkpoint_file = checkpoint_file
-        self.device = device
+        self.micro_batch_size = micro_batch_size
         self.precision = precision
-        self.verbose = verbose
-        self.random_state = random_state
+        self.callbacks = callbacks
+        self.checkpoint_dir = checkpoint_dir
 
     @classmethod
     def paper(cls, **changes):
@@ -411,7 +385,7 @@ class ECGReportPretrainer(
         ECGReportPretrainer
             The estimator itself.
         """
-        save_encoder_weights(path, self.encoder_weights_)
+        write_encoder_weights(path, self.encoder_weights_)
         return self
 
     @property
@@ -433,25 +407,16 @@ class ECGReportPretrainer(
     @property
     def _n_features_out(self):
         check_is_fitted(self)
-        return 512 if self.architecture == "paper" else self.latent_dim
-
-    def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
-        tags.target_tags.required = True
-        tags.input_tags.two_d_array = False
-        tags.input_tags.three_d_array = True
-        tags.input_tags.allow_nan = True
-        tags.transformer_tags.preserves_dtype = ["float32"]
-        return tags
+        return architecture_of(self).latent_dim
 
     def _places(self, X):
-        """ECGs in the shared space, (n_samples, shared_dim)."""
+        """ECGs in the shared space, (n_samples, SHARED_DIM)."""
         check_is_fitted(self)
         outputs = net_outputs([self.net_], self._check_input(X))[0]
-        return outputs[:, : self.shared_dim]
+        return outputs[:, :SHARED_DIM]
 
     def _text_places(self, embeddings):
-        """Texts in the shared space, (n_texts, shared_dim)."""
+        """Texts in the shared space, (n_texts, SHARED_DIM)."""
         loss = self.net_.criterion_
         with torch.no_grad():
             texts = torch.as_tensor(embeddings, device=loss.mean.device)

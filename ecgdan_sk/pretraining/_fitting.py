@@ -4,9 +4,8 @@ import numpy as np
 import torch
 from sklearn.model_selection import GroupShuffleSplit
 
-from .._architectures._paper import check_twelve_leads
-from .._training import ECGDataset, train_net
-from ..augmentation import Augmentation
+from .._architectures import architecture_of
+from .._training import ECGDataset, checkpoint_folder, shared_settings, train_net
 from ..records._leads_and_ids import column, patient_groups
 from ..records._signal_checks import typical_spread
 from ._network import N_COLUMNS, ReportLoss, report_net
@@ -15,10 +14,14 @@ from ._network import N_COLUMNS, ReportLoss, report_net
 def train_report_net(estimator, X, encoded, first, patients):
     """The net of an `ECGReportPretrainer`; `first` are rows of distinct reports."""
     _check_objectives(estimator, encoded)
-    is_paper = estimator.architecture == "paper"
+    architecture_of(estimator).check(estimator.leads_in_, X.shape[2])
     by_text = bool(estimator.alignment_weight or estimator.classification_weight)
-    crop = (1.0 if is_paper else 0.5) if estimator.crop is None else estimator.crop
     target = _target(encoded, patients)
+    criterion = _criterion(estimator, encoded, first)
+    texts = [encoded.embeddings[first], criterion["criterion__statements"]]
+    folder = checkpoint_folder(
+        estimator, X, target, *(np.asarray(t) for t in texts if t is not None)
+    )
     training, validation = (
         None if rows is None else ECGDataset(X, target, rows)
         for rows in _split(patients, estimator.validation_fraction)
@@ -29,43 +32,24 @@ def train_report_net(estimator, X, encoded, first, patients):
         training,
         validation,
         **_module(estimator, X, target),
-        **_criterion(estimator, encoded, first),
-        augmentation=Augmentation(crop, estimator.lead_masking, estimator.span_masking),
-        reconstruction_weight=estimator.reconstruction_weight,
+        **criterion,
+        **shared_settings(estimator),
         validate_reconstruction=not by_text,
         batch_size=estimator.batch_size or _batch_size(len(training)),
-        checkpoint=estimator.checkpoint_file,
-        **{
-            name: getattr(estimator, name)
-            for name in (
-                "max_epochs",
-                "patience",
-                "micro_batch_size",
-                "lr",
-                "weight_decay",
-                "callbacks",
-                "device",
-                "precision",
-                "verbose",
-            )
-        },
+        checkpoint=folder and folder / "network-0.safetensors",
     )
 
 
 def _module(estimator, X, target):
     """Parameters of the network, as skorch wants them."""
-    if estimator.architecture == "paper":
-        check_twelve_leads(estimator.leads_in_)
     classifies = estimator.classification_weight > 0
-    names = "architecture n_channels latent_dim lead_attention temporal_attention"
     module = {
-        **{name: getattr(estimator, name) for name in names.split()},
-        "shared_dim": estimator.shared_dim,
+        "architecture": architecture_of(estimator),
+        "n_leads": estimator.n_leads_in_,
+        "n_times": estimator.n_times_in_,
         "n_statements": target.shape[1] - N_COLUMNS if classifies else 0,
         "decoder": estimator.reconstruction_weight > 0,
         "is_deep": estimator.alignment == "cosine",
-        "n_leads": estimator.n_leads_in_,
-        "n_times": estimator.n_times_in_,
         "scale": typical_spread(X),
     }
     return {f"module__{name}": value for name, value in module.items()}
@@ -80,7 +64,6 @@ def _criterion(estimator, encoded, first):
     criterion = {
         "texts": torch.from_numpy(encoded.embeddings[first]),
         "statements": statements,
-        "shared_dim": estimator.shared_dim,
         "alignment": estimator.alignment,
         "alignment_weight": estimator.alignment_weight,
         "classification_weight": estimator.classification_weight,

@@ -8,63 +8,40 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .._architectures._paper import PaddedPaperEncoder, pad
 from ..losses import cosine_loss, infonce_loss, sigmoid_loss
-from ..network import Decoder, Encoder
-from ..paper_network import PaperDecoder
+from ..network import HeadedEncoder
 
+# Dimensions of the space that ECGs and reports share, P.
+SHARED_DIM = 128
 # Columns of the target before those of the statements.
 N_COLUMNS = 3
 
 
-class ReportNet(nn.Module):
-    """Encoder with two heads: ECGs (B, L, T) to (B, P + n_statements).
+class ReportHead(nn.Module):
+    """Latent features (B, Z) to (B, P + n_statements).
 
     The first P outputs are the place in the space that is shared with reports, of
     length one; the others are logits of statements.
 
     Parameters
     ----------
-    encoder : nn.Module
-        A compact or a published one, with `parts` or without.
     latent_dim : int
         Latent features, Z.
-    shared_dim : int
-        Dimensions of the shared space, P.
     n_statements : int
-        Statements to be classified; 0 leaves that head out.
-    decoder : nn.Module or None
-        For the reconstruction.
+        Statements to be classified; 0 leaves them out.
     is_deep : bool
         Whether a hidden layer stands before the shared space, as published.
     """
 
-    def __init__(
-        self, encoder, latent_dim, shared_dim, n_statements, decoder, is_deep
-    ) -> None:
+    def __init__(self, latent_dim: int, n_statements: int, is_deep: bool) -> None:
         super().__init__()
-        self.encoder = encoder
-        self.to_shared = projector(latent_dim, shared_dim, is_deep)
+        self.to_shared = projector(latent_dim, SHARED_DIM, is_deep)
         self.to_statements = (
             nn.Linear(latent_dim, n_statements) if n_statements else None
         )
-        self.decoder = decoder
 
-    def forward(self, x: Tensor, present: Tensor | None = None) -> Tensor:
-        """(B, L, T) to (B, P + n_statements)."""
-        return self._outputs(self.encoder(x, present))
-
-    def with_reconstruction(self, x: Tensor, present: Tensor) -> tuple[Tensor, Tensor]:
-        """Outputs, and ECGs (B, L, T) in the unit of the encoder's `scaled`."""
-        if isinstance(self.decoder, Decoder):
-            latent, tokens, features = self.encoder.parts(x, present)
-            restored = self.decoder(features, tokens, present, x.shape[-1])
-        else:
-            latent = self.encoder(x, present)
-            restored = pad(self.decoder(latent), x.shape[-1])
-        return self._outputs(latent), restored
-
-    def _outputs(self, latent: Tensor) -> Tensor:
+    def forward(self, latent: Tensor) -> Tensor:
+        """(B, Z) to (B, P + n_statements)."""
         shared = F.normalize(self.to_shared(latent), dim=1)
         if self.to_statements is None:
             return shared
@@ -72,27 +49,13 @@ class ReportNet(nn.Module):
 
 
 def report_net(
-    *,
-    architecture: str,
-    shared_dim: int,
-    n_statements: int,
-    decoder: bool,
-    is_deep: bool,
-    n_leads: int,
-    n_times: int,
-    scale: float,
-    n_channels: int,
-    latent_dim: int,
-    **branches: bool,
-) -> ReportNet:
-    """The network of either architecture."""
-    if architecture == "paper":
-        encoder = PaddedPaperEncoder(n_times, batchwise_dropout=False, **branches)
-        back = PaperDecoder(encoder.network.n_times) if decoder else None
-        return ReportNet(encoder, 512, shared_dim, n_statements, back, is_deep)
-    encoder = Encoder(n_leads, n_channels, latent_dim, scale=scale, **branches)
-    back = Decoder(n_leads, n_channels) if decoder else None
-    return ReportNet(encoder, latent_dim, shared_dim, n_statements, back, is_deep)
+    architecture, *, n_leads, n_times, n_statements, decoder, is_deep, scale
+) -> HeadedEncoder:
+    """A new network with random weights: ECGs (B, L, T) to (B, P + n_statements)."""
+    encoder = architecture.encoder(n_leads, n_times, scale=scale, pretraining=True)
+    back = architecture.decoder(n_leads, n_times) if decoder else None
+    head = ReportHead(architecture.latent_dim, n_statements, is_deep)
+    return HeadedEncoder(encoder, head, back)
 
 
 class ReportLoss(nn.Module):
@@ -104,8 +67,6 @@ class ReportLoss(nn.Module):
         Embeddings of all distinct reports, K of them.
     statements : Tensor of shape (n_statements, n_dims) or None
         Embeddings of the statements, if the reports are such.
-    shared_dim : int
-        Dimensions of the shared space, P.
     alignment : {"sigmoid", "infonce", "cosine"}
         Which loss aligns.
     alignment_weight, classification_weight : float
@@ -118,7 +79,6 @@ class ReportLoss(nn.Module):
         self,
         texts,
         statements,
-        shared_dim,
         alignment,
         alignment_weight,
         classification_weight,
@@ -126,7 +86,6 @@ class ReportLoss(nn.Module):
     ) -> None:
         super().__init__()
         self.alignment = alignment
-        self.shared_dim = shared_dim
         self.alignment_weight = alignment_weight
         self.classification_weight = classification_weight
         self.register_buffer("mean", texts.mean(0))
@@ -134,9 +93,9 @@ class ReportLoss(nn.Module):
             self.register_buffer(name, value, persistent=False)
         n_dims = texts.shape[1]
         self.from_text = (
-            projector(n_dims, shared_dim, True)
+            projector(n_dims, SHARED_DIM, True)
             if is_deep
-            else nn.Linear(n_dims, shared_dim, bias=False)
+            else nn.Linear(n_dims, SHARED_DIM, bias=False)
         )
         self.log_scale = nn.Parameter(torch.tensor(10.0).log())
         # How common a text is must not have to be told by its place.
@@ -150,7 +109,7 @@ class ReportLoss(nn.Module):
         These are: nothing, the place of the report in `texts`, the patient, and how
         true each of the statements is.
         """
-        shared, logits = output[:, : self.shared_dim], output[:, self.shared_dim :]
+        shared, logits = output[:, :SHARED_DIM], output[:, SHARED_DIM:]
         loss = output.sum() * 0.0
         if self.alignment_weight:
             loss = loss + self.alignment_weight * self._aligned(shared, target)

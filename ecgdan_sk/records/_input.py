@@ -15,6 +15,16 @@ from ._signal_checks import (
 class ECGInput:
     """Mixin: the leads, length and sampling rate of ECGs, learned and checked."""
 
+    def __sklearn_tags__(self):
+        """ECGs of three dimensions, some leads absent, and a target to learn."""
+        tags = super().__sklearn_tags__()
+        tags.target_tags.required = True
+        tags.input_tags.two_d_array = False
+        tags.input_tags.three_d_array = True
+        tags.input_tags.allow_nan = True
+        tags.transformer_tags.preserves_dtype = ["float32"]
+        return tags
+
     def _learn_input(self, X):
         """Signals of the training ECGs, checked; their shape is remembered.
 

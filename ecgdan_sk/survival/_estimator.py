@@ -14,6 +14,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 from sksurv.util import Surv
 
+from .._architectures import ARCHITECTURES, Architecture, architecture_of
 from .._hazards import DISCRETE, PROPORTIONAL, likelihood_of
 from .._hazards._covariates import CovariateCox
 from .._hazards._curves import SurvivalCurves
@@ -27,8 +28,7 @@ from .._training import encode, net_outputs, seeded
 from ..metrics import CensoringKaplanMeier, concordance_index
 from ..records._input import ECGInput
 from ..records._records import as_records
-from ._fitting import TrainingPlan
-from ._members import train_members
+from ._fitting import train_networks
 from ._saving import load_model, save_model
 
 
@@ -47,17 +47,10 @@ class DualAttentionSurvival(
 
     Parameters
     ----------
-    architecture : {"compact", "paper"}, default="compact"
-        The compact network, in which leads stay leads, or the published one, which
-        needs twelve leads and fits one length.
-    n_channels : int, default=32
-        Channels of the trunk and of the lead tokens; a multiple of 4. Compact only.
-    latent_dim : int, default=64
-        Latent features of each network. Compact only; the published one has 512.
-    lead_attention : bool, default=True
-        Whether leads attend to each other.
-    temporal_attention : bool, default=True
-        Whether the moments of a lead are weighted, rather than averaged.
+    architecture : {"compact", "paper"} or Architecture, default="compact"
+        The network: by its name, or as an object with parameters of its own, such as
+        `Compact(n_channels=16)`. See `ecgdan_sk.architectures`. "paper" needs twelve
+        leads and fits one length.
     covariates : sequence of str or None, default=None
         Columns of `ECGRecords.covariates`, such as age and sex, that enter the log risk
         linearly beside the network, which learns what their Cox model leaves. For Cox
@@ -66,8 +59,33 @@ class DualAttentionSurvival(
         Partial likelihood of Cox: "cox", or with competing risks "cause-specific".
         Discrete time: "logistic-hazard", "deephit", or with competing risks
         "discrete-competing". See `ecgdan_sk.losses`.
+    pretrained : mapping, path or None, default=None
+        Where the encoders start: `encoder_weights_` of a fitted `ECGReportPretrainer`,
+        or the file that its `save_encoder` wrote.
+    freeze_encoder : bool or int, default=False
+        With True the encoders stay as they start, with their statistics and without
+        dropout, so that the heads alone are trained. A number of epochs after which one
+        more stage of them is trained along, from their latent features down to their
+        trunk.
+    n_members : int, default=3
+        Networks that are averaged, each with its log risk standardised first, unless
+        there are covariates.
+    max_epochs : int, default=40
+        Passes over the training ECGs at the most.
+    batch_size : int, default=128
+        ECGs per step, which is also the size of a risk set. Each batch holds its share
+        of the events.
+    lr : float, default=0.003
+        Highest learning rate of AdamW.
+    device : str, default="auto"
+        Where to compute: "cpu", "cuda", "mps", or the fastest there is.
+    verbose : int, default=0
+        1 shows a progress bar for each network.
+    random_state : int, RandomState instance or None, default=None
+        Decides everything, bit for bit on CPU with the same number of threads.
     ties : {"efron", "breslow"}, default="efron"
-        How a partial likelihood treats events at the same time.
+        How a partial likelihood treats events at the same time. This, and what follows,
+        few have to set.
     n_intervals : int, default=20
         Intervals of discrete time, between quantiles of the event times.
     baseline : {"train", "validation"}, default="train"
@@ -77,69 +95,39 @@ class DualAttentionSurvival(
     reconstruction_weight : float, default=0.0
         Weight of an auxiliary loss: the mean squared error with which a decoder
         restores the ECGs from what cropping and masking left.
-    pretrained : mapping, path or None, default=None
-        Where the encoders start: `encoder_weights_` of a fitted `ECGReportPretrainer`,
-        or the file that its `save_encoder` wrote.
-    freeze_encoder : bool, default=False
-        Whether the encoders stay as they start, with their statistics and without
-        dropout, so that the heads alone are trained.
-    unfreeze_every : int or None, default=None
-        Epochs after which one more stage of a frozen encoder is trained along, from its
-        latent features down to its trunk. None never unfreezes.
-    warm_start : bool, default=False
-        Whether a further `fit` goes on from the networks of the last one.
-    n_members : int, default=3
-        Networks that are averaged, each with its log risk standardised first, unless
-        there are covariates.
-    max_epochs : int, default=40
-        Passes over the training ECGs at the most.
+    recipe : {"default", "paper"}, default="default"
+        "default" warms the learning rate up and lets it fall along a cosine, clips
+        gradients to a norm of 5, and chooses the best epoch by the validation loss.
+        "paper", as published: a constant rate, a norm of 100, and the concordance.
     patience : int, default=12
-        Epochs without a lower validation loss after which training ends. The weights of
-        the best epoch are kept.
+        Epochs without a better one after which training ends. The weights of the best
+        epoch are kept.
     validation_fraction : float, default=0.2
         Share of the ECGs, and of the events, that decides when to stop.
-    selection : {"loss", "concordance"}, default="loss"
-        By which the best epoch is chosen on that share; few events tell it better by
-        the loss.
-    batch_size : int, default=128
-        ECGs per step, which is also the size of a risk set. Each batch holds its share
-        of the events.
-    micro_batch_size : int or None, default=None
-        ECGs that are in memory at once in a step, where a risk set is larger: its loss
-        stays exact, for half more time. None takes whole batches.
-    lr : float, default=0.003
-        Highest learning rate of AdamW.
-    schedule : {"one-cycle", "constant"}, default="one-cycle"
-        Warm-up and cosine decay of the learning rate, or neither.
     weight_decay : float, default=0.01
         Decay of the weights by AdamW.
-    clip_norm : float, default=5.0
-        Norm to which gradients are clipped.
     dropout : float, default=0.25
         Share of the latent features left out in training, alike for a whole batch.
     crop : float or None, default=None
         Share of each ECG that a training step sees, from a random start; predictions
-        use all of it. Use 1.0 for recordings of a single beat. None means 0.5, and 1.0
-        for the published network.
+        use all of it. Use 1.0 for recordings of a single beat. None means what the
+        architecture says: 0.5, and 1.0 for the published network.
     lead_masking : float or "paper", default=0.2
         Probability with which training takes a lead for absent, in half of the ECGs;
         "paper" leaves every second batch one of five subsets of the twelve leads.
+    micro_batch_size : int or None, default=None
+        ECGs that are in memory at once in a step, where a risk set is larger: its loss
+        stays exact, for half more time. None takes whole batches.
+    precision : {"float32", "bf16"}, default="float32"
+        Numbers in which the networks compute; losses are in float32.
+    warm_start : bool, default=False
+        Whether a further `fit` goes on from the networks of the last one.
     callbacks : list of skorch callbacks or None, default=None
         Called during training, as copies, beside those of the estimator itself.
     checkpoint_dir : path or None, default=None
         Folder in which the state of the training is kept after each epoch. A `fit` that
         was killed goes on from there when it is called again with the same data and
         settings, and ends bit for bit where an unbroken one ends. Needs `random_state`.
-    device : str, default="auto"
-        Where to compute: "cpu", "cuda", "mps", or the fastest there is.
-    precision : {"float32", "bf16"}, default="float32"
-        Numbers in which the networks compute; losses are in float32.
-    compile : bool, default=False
-        Whether torch compiles the networks: slow to start, faster afterwards.
-    verbose : int, default=0
-        1 shows a progress bar for each network.
-    random_state : int, RandomState instance or None, default=None
-        Decides everything, bit for bit on CPU with the same number of threads.
 
     Attributes
     ----------
@@ -178,124 +166,101 @@ class DualAttentionSurvival(
     """
 
     _parameter_constraints = {
-        "architecture": [StrOptions({"compact", "paper"})],
-        "n_channels": [Interval(Integral, 4, None, closed="left")],
-        "latent_dim": [Interval(Integral, 1, None, closed="left")],
-        "lead_attention": ["boolean"],
-        "temporal_attention": ["boolean"],
+        "architecture": [StrOptions({*ARCHITECTURES}), Architecture],
         "covariates": ["array-like", None],
         "loss": [StrOptions({*PROPORTIONAL, *DISCRETE})],
+        "pretrained": [Mapping, str, PathLike, None],
+        "freeze_encoder": ["boolean", Interval(Integral, 1, None, closed="left")],
+        "n_members": [Interval(Integral, 1, None, closed="left")],
+        "max_epochs": [Interval(Integral, 1, None, closed="left")],
+        "batch_size": [Interval(Integral, 2, None, closed="left")],
+        "lr": [Interval(Real, 0, None, closed="neither")],
+        "device": [str],
+        "verbose": ["verbose"],
+        "random_state": ["random_state"],
         "ties": [StrOptions({"efron", "breslow"})],
         "n_intervals": [Interval(Integral, 1, None, closed="left")],
         "baseline": [StrOptions({"train", "validation"})],
         "reconstruction_weight": [Interval(Real, 0, None, closed="left")],
-        "pretrained": [Mapping, str, PathLike, None],
-        "freeze_encoder": ["boolean"],
-        "unfreeze_every": [Interval(Integral, 1, None, closed="left"), None],
-        "warm_start": ["boolean"],
-        "n_members": [Interval(Integral, 1, None, closed="left")],
-        "max_epochs": [Interval(Integral, 1, None, closed="left")],
+        "recipe": [StrOptions({"default", "paper"})],
         "patience": [Interval(Integral, 1, None, closed="left")],
         "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
-        "selection": [StrOptions({"loss", "concordance"})],
-        "batch_size": [Interval(Integral, 2, None, closed="left")],
-        "micro_batch_size": [Interval(Integral, 2, None, closed="left"), None],
-        "lr": [Interval(Real, 0, None, closed="neither")],
-        "schedule": [StrOptions({"one-cycle", "constant"})],
         "weight_decay": [Interval(Real, 0, None, closed="left")],
-        "clip_norm": [Interval(Real, 0, None, closed="neither")],
         "dropout": [Interval(Real, 0, 1, closed="left")],
         "crop": [Interval(Real, 0, 1, closed="right"), None],
         "lead_masking": [Interval(Real, 0, 1, closed="left"), StrOptions({"paper"})],
+        "micro_batch_size": [Interval(Integral, 2, None, closed="left"), None],
+        "precision": [StrOptions({"float32", "bf16"})],
+        "warm_start": ["boolean"],
         "callbacks": [list, None],
         "checkpoint_dir": [str, PathLike, None],
-        "device": [str],
-        "precision": [StrOptions({"float32", "bf16"})],
-        "compile": ["boolean"],
-        "verbose": ["verbose"],
-        "random_state": ["random_state"],
     }
 
     def __init__(
         self,
         *,
-        # architecture
+        # what everyone sets: network and objective
         architecture="compact",
-        n_channels=32,
-        latent_dim=64,
-        lead_attention=True,
-        temporal_attention=True,
         covariates=None,
-        # objective
         loss="cox",
+        pretrained=None,
+        freeze_encoder=False,
+        # what everyone sets: training
+        n_members=3,
+        max_epochs=40,
+        batch_size=128,
+        lr=3e-3,
+        device="auto",
+        verbose=0,
+        random_state=None,
+        # the rest: objective
         ties="efron",
         n_intervals=20,
         baseline="train",
         reconstruction_weight=0.0,
-        # optimisation
-        pretrained=None,
-        freeze_encoder=False,
-        unfreeze_every=None,
-        warm_start=False,
-        n_members=3,
-        max_epochs=40,
+        # the rest: training
+        recipe="default",
         patience=12,
         validation_fraction=0.2,
-        selection="loss",
-        batch_size=128,
-        micro_batch_size=None,
-        lr=3e-3,
-        schedule="one-cycle",
         weight_decay=1e-2,
-        clip_norm=5.0,
         dropout=0.25,
         crop=None,
         lead_masking=0.2,
-        # runtime
+        # the rest: runtime
+        micro_batch_size=None,
+        precision="float32",
+        warm_start=False,
         callbacks=None,
         checkpoint_dir=None,
-        device="auto",
-        precision="float32",
-        compile=False,
-        verbose=0,
-        random_state=None,
     ):
         self.architecture = architecture
-        self.n_channels = n_channels
-        self.latent_dim = latent_dim
-        self.lead_attention = lead_attention
-        self.temporal_attention = temporal_attention
         self.covariates = covariates
         self.loss = loss
+        self.pretrained = pretrained
+        self.freeze_encoder = freeze_encoder
+        self.n_members = n_members
+        self.max_epochs = max_epochs
+        self.batch_size = batch_size
+        self.lr = lr
+        self.device = device
+        self.verbose = verbose
+        self.random_state = random_state
         self.ties = ties
         self.n_intervals = n_intervals
         self.baseline = baseline
         self.reconstruction_weight = reconstruction_weight
-        self.pretrained = pretrained
-        self.freeze_encoder = freeze_encoder
-        self.unfreeze_every = unfreeze_every
-        self.warm_start = warm_start
-        self.n_members = n_members
-        self.max_epochs = max_epochs
+        self.recipe = recipe
         self.patience = patience
         self.validation_fraction = validation_fraction
-        self.selection = selection
-        self.batch_size = batch_size
-        self.micro_batch_size = micro_batch_size
-        self.lr = lr
-        self.schedule = schedule
         self.weight_decay = weight_decay
-        self.clip_norm = clip_norm
         self.dropout = dropout
         self.crop = crop
         self.lead_masking = lead_masking
+        self.micro_batch_size = micro_batch_size
+        self.precision = precision
+        self.warm_start = warm_start
         self.callbacks = callbacks
         self.checkpoint_dir = checkpoint_dir
-        self.device = device
-        self.precision = precision
-        self.compile = compile
-        self.verbose = verbose
-        self.random_state = random_state
 
     @classmethod
     def paper(cls, cohort_size, *, pretrained=None, **changes):
@@ -340,11 +305,9 @@ class DualAttentionSurvival(
             "n_members": 1,
             "max_epochs": epochs,
             "patience": epochs,
-            "selection": "concordance",
+            "recipe": "paper",
             "batch_size": 128 if cohort_size < 4096 else 1024,
             "lr": 1e-4,
-            "schedule": "constant",
-            "clip_norm": 100.0,
             "lead_masking": "paper",
         }
         return cls(**(recipe | changes))
@@ -400,16 +363,8 @@ class DualAttentionSurvival(
             is_offset=self.covariates is not None,
         )
         target, self.covariates_ = self._target(records, likelihood, outcome)
-        plan = TrainingPlan(self, X, target, likelihood)
         with seeded(self.random_state):
-            self.nets_, unseen = train_members(
-                plan.train,
-                X,
-                target,
-                n_members=self.n_members,
-                validation_fraction=self.validation_fraction,
-                batch_size=self.batch_size,
-            )
+            self.nets_, unseen = train_networks(self, X, target, likelihood)
         unseen = unseen if self.baseline == "validation" else None
         self.likelihood_ = likelihood.fit(self._outputs(X, records), outcome, unseen)
         self.censoring_ = CensoringKaplanMeier().fit(outcome.causes, outcome.time)
@@ -561,17 +516,7 @@ class DualAttentionSurvival(
 
     @property
     def _n_features_out(self):
-        latent_dim = 512 if self.architecture == "paper" else self.latent_dim
-        return len(self.nets_) * latent_dim
-
-    def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
-        tags.target_tags.required = True
-        tags.input_tags.two_d_array = False
-        tags.input_tags.three_d_array = True
-        tags.input_tags.allow_nan = True
-        tags.transformer_tags.preserves_dtype = ["float32"]
-        return tags
+        return len(self.nets_) * architecture_of(self).latent_dim
 
     def _target(self, records, likelihood, outcome):
         """Columns for the loss, and the Cox model of the covariates, if any."""

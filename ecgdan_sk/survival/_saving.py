@@ -3,6 +3,7 @@
 import warnings
 from numbers import Integral
 
+from .._architectures import ARCHITECTURES, Compact, Paper
 from .._hazards import DiscreteTime, ProportionalHazards
 from .._hazards._baseline import BaselineHazards, BreslowBaseline
 from .._hazards._covariates import CovariateCox
@@ -11,10 +12,13 @@ from .._training import restored_net
 from .._version import __version__
 from ..losses._target import SurvivalLoss
 from ..metrics._censoring import CensoringKaplanMeier
-from ._fitting import risk_module
+from ._fitting import module_settings
+from ._network import risk_net
 
 _KIND = "DualAttentionSurvival"
 _CLASSES = (
+    Compact,
+    Paper,
     BaselineHazards,
     BreslowBaseline,
     CensoringKaplanMeier,
@@ -29,6 +33,13 @@ _LEFT_OUT = ("callbacks", "checkpoint_dir", "pretrained")
 def save_model(path, estimator):
     """Write a fitted estimator: parameters, weights, and what `fit` learned."""
     params = estimator.get_params(deep=False)
+    if not isinstance(params["architecture"], (str, *ARCHITECTURES.values())):
+        raise TypeError(
+            f"Cannot save a model with architecture={params['architecture']!r}: a file "
+            "holds no code, and ecgdan_sk knows no network of that kind to fill with "
+            "its weights. Keep the estimator's parameters in a script of yours, and "
+            "network_.state_dict() of its nets in a file."
+        )
     params.update(dict.fromkeys(_LEFT_OUT))
     if not isinstance(params["random_state"], Integral):
         params["random_state"] = None
@@ -72,9 +83,8 @@ def load_model(path, cls):
 
 def _net(estimator, tensors, i, epochs):
     """One network with its history."""
-    module, params = risk_module(estimator, estimator.likelihood_.n_outputs)
     return restored_net(
-        module,
+        risk_net,
         SurvivalLoss,
         {
             name.removeprefix(f"network/{i}/"): value
@@ -86,7 +96,7 @@ def _net(estimator, tensors, i, epochs):
         batch_size=estimator.batch_size,
         device=estimator.device,
         precision=estimator.precision,
-        **{f"module__{k}": v for k, v in params.items()},
+        **module_settings(estimator, estimator.likelihood_.n_outputs),
         **{f"criterion__{k}": v for k, v in estimator.likelihood_.loss.items()},
     )
 

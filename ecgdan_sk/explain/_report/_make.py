@@ -6,11 +6,12 @@ from operator import index as as_position
 import numpy as np
 import pandas as pd
 
+from ..._architectures import architecture_of
 from ..._outcomes import check_same_length
 from ...measurements import ECGMeasurements
 from ...records import LEADS
 from ...records._records import as_records
-from .._attention import MAPS, attention_maps
+from .._attention import attention_maps, available_maps
 from .._faithfulness._tests import faithfulness as faithfulness_of
 from .._lead_occlusion import lead_occlusion
 from .._model import checked_ecgs
@@ -165,15 +166,15 @@ def _check_tests(table):
 
 def _attention(estimator, one):
     """Fields of `RiskReport` about attention over time."""
-    if not estimator.temporal_attention:
+    if "temporal" not in available_maps(estimator, checked_ecgs(estimator, one)):
         why = (
             "The network was fitted without temporal attention; there is none to show."
         )
         return {"temporal": {}, "no_attention": why}
-    if estimator.architecture == "paper":
+    if not architecture_of(estimator).leads_stay_leads:
         why = (
-            "The published network mixes the leads before its attention over time, "
-            "which therefore cannot be drawn on a lead."
+            "The network mixes the leads before its attention over time, which "
+            "therefore cannot be drawn on a lead."
         )
         return {"temporal": {}, "no_attention": why}
     maps = attention_maps(estimator, one, maps=("temporal",)).temporal[0]
@@ -197,8 +198,7 @@ def _measured(one, rate, given):
 
 def _tests(estimator, some, rate, random_state):
     """Faithfulness of each explanation of the page, by explanation, level and test."""
-    switched_on = (estimator.lead_attention, estimator.temporal_attention)
-    maps = [name for name, is_on in zip(MAPS, switched_on) if is_on]
+    maps = available_maps(estimator, checked_ecgs(estimator, some))
     explanations = {
         "Lead occlusion": lead_occlusion(estimator, some),
         "Segment occlusion": segment_occlusion(estimator, some, sampling_rate=rate),

@@ -3,6 +3,7 @@
 import numpy as np
 from sksurv.util import Surv
 
+from ..._architectures import architecture_of
 from ..._outcomes import check_causes
 from ..._version import __version__
 from ...metrics import bootstrap_ci, calibration, concordance_index
@@ -89,16 +90,14 @@ def _calibrated(estimator, records, y, clock):
 
 
 def _model(estimator):
-    """Architecture, attention, loss and number of networks."""
-    switched_off = [
-        name
-        for name in ("lead_attention", "temporal_attention")
-        if not getattr(estimator, name)
-    ]
+    """Architecture, what of it is switched off, loss and number of networks."""
+    architecture = architecture_of(estimator)
+    settings = architecture.get_params(deep=False)
+    switched_off = [name for name, value in settings.items() if value is False]
     without = f", without {' and '.join(switched_off)}" if switched_off else ""
     n = len(estimator.nets_)
     return (
-        f"{type(estimator).__name__}, {estimator.architecture} architecture{without}, "
+        f"{type(estimator).__name__}, {architecture.name} architecture{without}, "
         f"{n} network{'s' if n > 1 else ''}, loss {estimator.loss}"
     )
 

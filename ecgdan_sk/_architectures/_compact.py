@@ -1,0 +1,110 @@
+"""The compact network behind the face that all architectures share."""
+
+from numbers import Integral
+
+from sklearn.utils._param_validation import Interval
+
+from ..network import Decoder, Encoder
+from ._interface import Architecture
+
+
+class Compact(Architecture):
+    """The network of this package, in which leads stay leads until they meet.
+
+    It takes any leads and any length, at a cost in proportion to the length.
+
+    Parameters
+    ----------
+    n_channels : int, default=32
+        Channels of the trunk and of the lead tokens; a multiple of 4.
+    latent_dim : int, default=64
+        Latent features of each network.
+    lead_attention : bool, default=True
+        Whether leads attend to each other.
+    temporal_attention : bool, default=True
+        Whether the moments of a lead are weighted, rather than averaged.
+
+    See Also
+    --------
+    Paper : The published network.
+
+    Examples
+    --------
+    >>> from ecgdan_sk import DualAttentionSurvival
+    >>> from ecgdan_sk.architectures import Compact
+    >>> DualAttentionSurvival(architecture=Compact(n_channels=16))
+    DualAttentionSurvival(architecture=Compact(n_channels=16))
+    """
+
+    _parameter_constraints = {
+        "n_channels": [Interval(Integral, 4, None, closed="left")],
+        "latent_dim": [Interval(Integral, 1, None, closed="left")],
+        "lead_attention": ["boolean"],
+        "temporal_attention": ["boolean"],
+    }
+    name = "compact"
+    leads_stay_leads = True
+
+    def __init__(
+        self,
+        *,
+        n_channels=32,
+        latent_dim=64,
+        lead_attention=True,
+        temporal_attention=True,
+    ):
+        self.n_channels = n_channels
+        self.latent_dim = latent_dim
+        self.lead_attention = lead_attention
+        self.temporal_attention = temporal_attention
+
+    def check(self, leads, n_times):
+        """Raise unless the parameters are valid; leads and length are free.
+
+        Parameters
+        ----------
+        leads : tuple of str
+            Leads of the ECGs.
+        n_times : int
+            Samples per lead.
+        """
+        super().check(leads, n_times)
+        if self.n_channels % 4:
+            raise ValueError(
+                f"n_channels must be a multiple of 4, as four attention heads share "
+                f"the channels, got {self.n_channels}."
+            )
+
+    def encoder(self, n_leads, n_times, *, scale=1.0, pretraining=False):
+        """A new encoder with random weights.
+
+        Parameters
+        ----------
+        n_leads, n_times : int
+            Leads, and samples per lead, of the ECGs.
+        scale : float, default=1.0
+            Typical spread of the ECGs in mV.
+        pretraining : bool, default=False
+            Makes no difference here.
+
+        Returns
+        -------
+        network.Encoder
+            ECGs to `latent_dim` features.
+        """
+        return Encoder(n_leads, scale=scale, **self.get_params(deep=False))
+
+    def decoder(self, n_leads, n_times):
+        """A new decoder, for the auxiliary reconstruction.
+
+        Parameters
+        ----------
+        n_leads, n_times : int
+            Leads, and samples per lead, of the ECGs.
+
+        Returns
+        -------
+        network.Decoder
+            From features over time and lead tokens.
+        """
+        return Decoder(n_leads, self.n_channels)
