@@ -24,7 +24,7 @@ MAY_IMPORT = {
     "metrics model_selection": "_outcomes records",
     "_architectures": "_tensor_files network paper_network records",
     "architectures": "_architectures",
-    "_training": "_tensor_files augmentation losses network",
+    "_training": "_tensor_files _version augmentation losses network",
     "_hazards": "_outcomes losses records",
     "encoders": "_architectures _tensor_files _version preprocessing records",
     "survival": "_architectures _hazards _outcomes _tensor_files _training _version "

@@ -1,14 +1,11 @@
 """What the parameters that both estimators have mean for the training of a net."""
 
-from .._architectures import architecture_of
 from ..augmentation import Augmentation
 
 
-def shared_settings(estimator):
-    """Parameters of `train_net`, by name."""
-    crop = estimator.crop
-    if crop is None:
-        crop = architecture_of(estimator).default_crop
+def shared_settings(estimator, default_crop):
+    """Parameters of `train_net`, by name; the crop by default is the architecture's."""
+    crop = default_crop if estimator.crop is None else estimator.crop
     return {
         "augmentation": Augmentation(crop, estimator.lead_masking),
         **{

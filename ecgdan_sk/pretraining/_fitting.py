@@ -14,7 +14,8 @@ from ._network import N_COLUMNS, ReportLoss, report_net
 def train_report_net(estimator, X, encoded, first, patients):
     """The net of an `ECGReportPretrainer`; `first` are rows of distinct reports."""
     _check_objectives(estimator, encoded)
-    architecture_of(estimator).check(estimator.leads_in_, X.shape[2])
+    architecture = architecture_of(estimator)
+    architecture.check(estimator.leads_in_, X.shape[2])
     by_text = bool(estimator.alignment_weight or estimator.classification_weight)
     target = _target(encoded, patients)
     criterion = _criterion(estimator, encoded, first)
@@ -33,7 +34,7 @@ def train_report_net(estimator, X, encoded, first, patients):
         validation,
         **_module(estimator, X, target),
         **criterion,
-        **shared_settings(estimator),
+        **shared_settings(estimator, architecture.default_crop),
         validate_reconstruction=not by_text,
         batch_size=estimator.batch_size or _batch_size(len(training)),
         checkpoint=folder and folder / "network-0.safetensors",

@@ -87,7 +87,7 @@ def _optimisation(estimator, likelihood):
         )
     freezes, every = bool(estimator.freeze_encoder), estimator.freeze_encoder
     return {
-        **shared_settings(estimator),
+        **shared_settings(estimator, architecture_of(estimator).default_crop),
         **recipe,
         "higher_is_better": by_concordance,
         "valid_scores": (("concordance", _concordance),) if by_concordance else (),
