@@ -153,6 +153,12 @@ class Architecture(BaseEstimator):
             weights[name] = _for_leads(weights[name], places)
         return weights
 
+    def __sklearn_tags__(self):
+        """A holder of parameters learns nothing."""
+        tags = super().__sklearn_tags__()
+        tags.requires_fit = False
+        return tags
+
     def _check_origin(self, mapping):
         """Raise unless the weights are those of this very architecture."""
         theirs = {"architecture": mapping["architecture"], **mapping["settings"]}
