@@ -11,6 +11,7 @@ from sklearn.model_selection import train_test_split
 
 from ecgdan_sk import DualAttentionSurvival
 from ecgdan_sk._architectures._weights import encoder_weights, starting_weights
+from ecgdan_sk.architectures import Compact
 from ecgdan_sk.datasets import check_leads, make_ecg_cohort
 from ecgdan_sk.model_selection import EventKFold
 from ecgdan_sk.records import LEADS, ECGRecords
@@ -117,7 +118,7 @@ def fitted():
         40, sampling_rate=100, duration=2.5, event_rate=0.5, random_state=0
     )
     model = DualAttentionSurvival(
-        n_members=1, n_channels=4, max_epochs=1, random_state=0
+        architecture=Compact(n_channels=4), n_members=1, max_epochs=1, random_state=0
     )
     return model.fit(cohort.X, cohort.y), cohort
 
