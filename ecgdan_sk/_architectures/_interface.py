@@ -4,6 +4,7 @@ import numpy as np
 from sklearn.base import BaseEstimator
 
 from ..network import LinearRisk
+from ..records._leads_and_ids import lead_names
 
 
 class Architecture(BaseEstimator):
@@ -145,7 +146,7 @@ class Architecture(BaseEstimator):
             the mean of those that it knew.
         """
         self._check_origin(mapping)
-        weights, known = dict(mapping["weights"]), tuple(mapping["leads"])
+        weights, known = dict(mapping["weights"]), tuple(lead_names(mapping["leads"]))
         if known == tuple(leads):
             return weights
         places = self._places(known, leads)
