@@ -15,6 +15,7 @@ from ecgdan_sk.reports import (
     clean_report,
     load_statements,
 )
+from ecgdan_sk.reports._statements import statement_texts
 
 SUPERCLASSES = ["NORM", "MI", "STTC", "CD", "HYP"]
 TEXTS = [
@@ -429,3 +430,96 @@ def test_real_codes_are_all_read(ecgdan_data):
     diagnosed = has.any(axis=1)
     assert has[np.arange(len(has)), best][diagnosed].mean() > 0.9
     assert (encoded.likelihoods[:, encoded.codes.index("AFIB")] > 0).sum() == 1359
+
+
+# --- free text as statements
+
+FREE = [
+    "Sinusrhythmus, Linksschenkelblock",
+    "sinus rhythm. left bundle branch block.",
+    "atrial fibrillation, possible inferior infarct",
+    "trace only requested",
+]
+
+
+def test_text_read_for_statements_is_like_codes():
+    codes = [{"SR": 100, "CLBBB": 100}] * 2 + [{"AFIB": 100, "IMI": 50}]
+    read = ReportEmbedder(reports_as="statements")
+    encoded = read.fit_transform(FREE[:3])
+    given = ReportEmbedder().fit_transform(codes)
+    np.testing.assert_allclose(encoded.embeddings, given.embeddings, atol=1e-6)
+    assert encoded.keys.tolist() == [0, 0, 1]
+    assert encoded.codes == given.codes
+    np.testing.assert_array_equal(encoded.likelihoods, given.likelihoods)
+    # What was written stays, for those who ask which report fits best.
+    assert encoded.texts == tuple(FREE[:3])
+    # A prompt in another language is the same statement.
+    german, english = read.encode(["Linksschenkelblock", "left bundle branch block"])
+    np.testing.assert_array_equal(german, english)
+    np.testing.assert_array_equal(german, read.encode(["CLBBB"])[0])
+
+
+def test_a_report_without_a_statement_is_the_mean_of_all():
+    read = ReportEmbedder(reports_as="statements")
+    encoded = read.fit_transform(FREE)
+    assert not encoded.likelihoods[3].any()
+    everything = read._embed(statement_texts(read.statements_)).mean(axis=0)
+    np.testing.assert_allclose(encoded.embeddings[3], everything, atol=1e-6)
+
+
+def test_both_are_the_mean_of_statements_and_words():
+    texts = FREE[:3]
+    both = ReportEmbedder(length, reports_as="both").fit_transform(texts)
+    parts = [
+        ReportEmbedder(length, reports_as=one).fit_transform(texts).embeddings
+        for one in ("statements", "text")
+    ]
+    unit = [rows / np.linalg.norm(rows, axis=1, keepdims=True) for rows in parts]
+    np.testing.assert_allclose(both.embeddings, sum(unit), rtol=1e-5)
+    assert both.keys.tolist() == [0, 1, 2]
+    assert both.codes is not None
+
+
+@pytest.mark.parametrize(
+    ("encoder", "reads"),
+    [(None, "statements"), (TfidfEncoder(), "statements"), (length, "both")],
+)
+def test_auto_takes_the_words_where_a_language_model_is_there(encoder, reads):
+    assert ReportEmbedder(encoder, reports_as="auto").fit(FREE).reads_ == reads
+
+
+def test_reports_of_which_none_has_a_statement():
+    texts = ["nichts davon", "ni l'un ni l'autre"]
+    with pytest.raises(ValueError, match="None of the 2 reports has a statement"):
+        ReportEmbedder(reports_as="statements").fit(texts)
+    with pytest.warns(UserWarning, match="No statement was found in any of 2"):
+        assert ReportEmbedder(reports_as="auto").fit(texts).reads_ == "text"
+    with pytest.raises(ValueError, match="reports_as must be one of"):
+        ReportEmbedder(reports_as="words").fit(texts)
+
+
+def test_codes_are_codes_however_text_would_be_read():
+    encoded = ReportEmbedder(reports_as="both").fit_transform(CODES)
+    plain = ReportEmbedder().fit_transform(CODES)
+    np.testing.assert_array_equal(encoded.embeddings, plain.embeddings)
+
+
+def test_a_prompt_is_the_mean_of_wordings_in_two_languages():
+    asked = []
+
+    def remember(texts):
+        asked.extend(texts)
+        return length(texts)
+
+    embedder = ReportEmbedder(remember).fit(TEXTS)
+    asked.clear()
+    (prompt,) = embedder.encode(["CLBBB"])
+    assert {"left bundle branch block", "linksschenkelblock"} <= set(asked)
+    np.testing.assert_allclose(prompt, np.mean(length(asked), axis=0), rtol=1e-6)
+
+
+def test_wordings_that_the_encoder_does_not_know_are_left_out():
+    embedder = ReportEmbedder().fit(TEXTS)
+    # English statements have no word in common with a German report.
+    fibrillation = embedder.encode(["AFIB"])
+    assert cosines(fibrillation, embedder.encode(["vorhofflimmern"]))[0, 0] > 0.5

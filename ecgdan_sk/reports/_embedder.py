@@ -6,6 +6,14 @@ from sklearn.utils.validation import check_is_fitted
 
 from ._codes import likelihood_table, statement_lists
 from ._encoded import EncodedReports, distinct
+from ._free_text import (
+    READINGS,
+    found_statements,
+    how_to_read,
+    unit,
+    weights_of,
+    wordings,
+)
 from ._inputs import (
     EXPECTED,
     as_list,
@@ -34,6 +42,12 @@ class ReportEmbedder(BaseEstimator):
         Turns a list of str into an array of shape (n_texts, n_dims). A scikit-learn
         estimator with `fit` is cloned, then fitted on the distinct reports or, for SCP
         codes, on all statements of the table. None is `TfidfEncoder()`.
+    reports_as : {"text", "statements", "both", "auto"}, default="text"
+        What free text is taken for. "text": its words. "statements": the SCP statements
+        that `StatementFinder` reads in it, embedded as given ones are; a report in
+        which it finds none has the mean of all. "both": the mean of these and the
+        words, each of length one. "auto": "both" if `encoder` is a language model,
+        which does not learn from the reports, else "statements".
     zero_likelihood : {"present", "drop"}, default="present"
         What likelihood 0 says of a rhythm or form statement. PTB-XL gives most of them
         none: "present" counts them as certain, "drop" leaves them out, as the paper
@@ -47,6 +61,8 @@ class ReportEmbedder(BaseEstimator):
         The encoder in use, fitted if it can be; None if a matrix came without one.
     kind_ : {"text", "codes", "matrix"}
         What the reports of `fit` were.
+    reads_ : {"text", "statements", "both"} or None
+        What free text was taken for; None for codes and matrices.
     codes_ : tuple of str or None
         SCP codes that occurred in `fit`, in the order of the table.
     n_dims_ : int
@@ -74,8 +90,16 @@ class ReportEmbedder(BaseEstimator):
     [1, 0]
     """
 
-    def __init__(self, encoder=None, *, zero_likelihood="present", statements=None):
+    def __init__(
+        self,
+        encoder=None,
+        *,
+        reports_as="text",
+        zero_likelihood="present",
+        statements=None,
+    ):
         self.encoder = encoder
+        self.reports_as = reports_as
         self.zero_likelihood = zero_likelihood
         self.statements = statements
 
@@ -103,7 +127,7 @@ class ReportEmbedder(BaseEstimator):
         ValueError
             If reports are missing, empty, of another number, or all the same; if codes
             are unknown or likelihoods beyond 0 to 100; if a matrix has NaN or a
-            constant column.
+            constant column; if statements are asked for and no report has one.
         """
         self.fit_transform(reports, n_samples)
         return self
@@ -128,9 +152,22 @@ class ReportEmbedder(BaseEstimator):
                 "zero_likelihood must be 'present' or 'drop', got "
                 f"{self.zero_likelihood!r}."
             )
+        if self.reports_as not in READINGS:
+            raise ValueError(
+                f"reports_as must be one of {READINGS}, got {self.reports_as!r}."
+            )
         self.statements_ = load_statements(self.statements)
         self.kind_, content = self._read(reports, n_samples)
-        keys, first = distinct(content, self.kind_)
+        likelihoods = content if self.kind_ == "codes" else None
+        self.reads_ = None
+        if self.kind_ == "text":
+            self.reads_ = "text"
+            if self.reports_as != "text":
+                likelihoods = self._found(content)
+                self.reads_ = how_to_read(self.reports_as, self.encoder, likelihoods)
+        if self.reads_ == "text":
+            likelihoods = None
+        keys, first = self._distinct(content, likelihoods)
         if len(first) < 2:
             raise ValueError(
                 f"All {len(keys)} reports say the same; at least two distinct reports "
@@ -139,11 +176,11 @@ class ReportEmbedder(BaseEstimator):
         self.codes_ = None
         if self.kind_ == "matrix":
             check_columns(content)
-        if self.kind_ == "codes":
-            seen = (content > 0).any(axis=0)
+        if likelihoods is not None:
+            seen = (likelihoods > 0).any(axis=0)
             self.codes_ = tuple(self.statements_.index[seen])
         self.encoder_ = self._fitted_encoder([content[i] for i in first])
-        encoded = self._encoded(content, keys, first)
+        encoded = self._encoded(content, likelihoods, keys, first)
         self.n_dims_ = encoded.embeddings.shape[1]
         return encoded
 
@@ -168,7 +205,12 @@ class ReportEmbedder(BaseEstimator):
             raise TypeError(
                 f"Expected {EXPECTED[self.kind_]} as in fit, got {EXPECTED[kind]}."
             )
-        encoded = self._encoded(content, *distinct(content, kind))
+        likelihoods = content if kind == "codes" else None
+        if self.reads_ in ("statements", "both"):
+            likelihoods = self._found(content)
+        encoded = self._encoded(
+            content, likelihoods, *self._distinct(content, likelihoods)
+        )
         check_embeddings(encoded.embeddings, n_dims=self.n_dims_)
         return encoded
 
@@ -202,10 +244,24 @@ class ReportEmbedder(BaseEstimator):
                 "give these as a matrix (n_prompts, n_dims) too, or name the `encoder` "
                 "that made it."
             )
+        prompts = check_prompts(prompts)
+        if self.reads_ in ("statements", "both"):
+            prompts = [self._as_statements(prompt) for prompt in prompts]
         texts, weights = prompt_weights(
-            check_prompts(prompts), self.statements_, self.zero_likelihood
+            prompts,
+            self.statements_,
+            self.zero_likelihood,
+            wordings() if self.reads_ == "text" else {},
         )
-        return check_embeddings(weights @ self._embed(texts), n_dims=self.n_dims_)
+        embeddings = self._encode(texts)
+        # Of the wordings of a prompt, those that the encoder knows are enough.
+        placed = weights * embeddings.any(axis=1)
+        lost = ~placed.any(axis=1)
+        if lost.any():
+            unknown = np.flatnonzero(weights[np.argmax(lost)])[0]
+            _check_placed([texts[unknown]], embeddings[[unknown]])
+        placed /= placed.sum(axis=1, keepdims=True)
+        return check_embeddings(placed @ embeddings, n_dims=self.n_dims_)
 
     def _read(self, reports, n_samples):
         """Kind and content: texts, likelihoods of all statements, or a matrix."""
@@ -218,6 +274,25 @@ class ReportEmbedder(BaseEstimator):
         return "codes", likelihood_table(
             reports, self.statements_, self.zero_likelihood
         )
+
+    def _found(self, texts):
+        """Likelihoods of all statements that are found in texts."""
+        return found_statements(texts, self.statements_, self.zero_likelihood)
+
+    def _distinct(self, content, likelihoods):
+        """Keys and first rows; texts that are read for statements differ in these."""
+        if self.kind_ == "codes" or self.reads_ == "statements":
+            return distinct(weights_of(likelihoods), "codes")
+        return distinct(content, self.kind_)
+
+    def _as_statements(self, prompt):
+        """A prompt in free text as the statements in it, if there are any."""
+        names = {*self.statements_.index, *self.statements_["superclass"]}
+        if not isinstance(prompt, str) or prompt in names:
+            return prompt
+        likelihoods = self._found([prompt])[0]
+        codes = self.statements_.index[likelihoods > 0]
+        return dict(zip(codes, 100 * likelihoods[likelihoods > 0])) or prompt
 
     def _fitted_encoder(self, distinct_content):
         """The encoder, fitted on texts if it learns and there are any."""
@@ -235,28 +310,41 @@ class ReportEmbedder(BaseEstimator):
             return encoder
         if self.kind_ == "matrix":
             return None
-        if self.kind_ == "codes":
+        if self.codes_ is not None:
             # All statements, so that prompts may ask for what no ECG of `fit` has.
-            distinct_content = statement_texts(self.statements_)
+            words = distinct_content if self.reads_ == "both" else []
+            distinct_content = statement_texts(self.statements_) + words
         return clone(encoder).fit(distinct_content)
 
-    def _encoded(self, content, keys, first):
+    def _encoded(self, content, likelihoods, keys, first):
         """All that is said of each ECG; what is the same is embedded once."""
         if self.kind_ == "matrix":
             return EncodedReports(content, keys)
-        if self.kind_ == "text":
-            embeddings = check_embeddings(self._embed([content[i] for i in first]))
-            return EncodedReports(embeddings[keys], keys, tuple(content))
-        weights = content[first] / content[first].sum(axis=1, keepdims=True)
-        embeddings = self._embed(statement_texts(self.statements_))
-        embeddings = check_embeddings(weights @ embeddings)
-        said = statement_lists(content, self.statements_)
+        said, parts = tuple(content), []
+        if likelihoods is not None:
+            weights = weights_of(likelihoods[first])
+            statements = self._embed(statement_texts(self.statements_))
+            parts.append(weights @ statements)
+        if self.reads_ in ("text", "both"):
+            parts.append(self._embed([content[i] for i in first]))
+        embeddings = parts[0] if len(parts) == 1 else unit(parts[0]) + unit(parts[1])
+        embeddings = check_embeddings(embeddings)[keys]
+        if likelihoods is None:
+            return EncodedReports(embeddings, keys, said)
+        if self.kind_ == "codes":
+            said = statement_lists(likelihoods, self.statements_)
         columns = self.statements_.index.get_indexer(self.codes_)
         return EncodedReports(
-            embeddings[keys], keys, said, self.codes_, content[:, columns]
+            embeddings, keys, said, self.codes_, likelihoods[:, columns]
         )
 
     def _embed(self, texts):
+        """Embeddings (n_texts, n_dims), of which none is zero."""
+        embeddings = self._encode(texts)
+        _check_placed(texts, embeddings)
+        return embeddings
+
+    def _encode(self, texts):
         """Embeddings (n_texts, n_dims) in float32, as the encoder gives them."""
         encode = getattr(self.encoder_, "encode", self.encoder_)
         embeddings = np.asarray(encode(texts), dtype=np.float32)
@@ -265,12 +353,16 @@ class ReportEmbedder(BaseEstimator):
                 f"The encoder must give an array of shape ({len(texts)}, n_dims) for "
                 f"{len(texts)} texts, got {embeddings.shape}."
             )
-        unplaced = ~embeddings.any(axis=1)
-        if unplaced.any():
-            raise ValueError(
-                f"The encoder gives zeros for {texts[np.argmax(unplaced)]!r}: a "
-                "TfidfEncoder does so if a text has no word in common with those of "
-                "fit. Word it as they do, leave it out, or use a language model: "
-                "ReportEmbedder(SentenceEncoder(...))."
-            )
         return embeddings
+
+
+def _check_placed(texts, embeddings):
+    """Raise if an embedding is zero."""
+    unplaced = ~embeddings.any(axis=1)
+    if unplaced.any():
+        raise ValueError(
+            f"The encoder gives zeros for {texts[np.argmax(unplaced)]!r}: a "
+            "TfidfEncoder does so if a text has no word in common with those of "
+            "fit. Word it as they do, leave it out, or use a language model: "
+            "ReportEmbedder(SentenceEncoder(...))."
+        )

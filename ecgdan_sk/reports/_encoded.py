@@ -18,9 +18,9 @@ class EncodedReports:
     texts : tuple of str or None, default=None
         For each ECG the cleaned report, or its statements. None for a matrix.
     codes : tuple of str or None, default=None
-        SCP codes that occurred in `fit`. None unless the reports are SCP codes.
+        SCP codes that occurred in `fit`, given or found. None for texts and matrices.
     likelihoods : ndarray of shape (n_samples, n_codes), float32, or None, default=None
-        Likelihood of each of `codes`, from 0 to 1. None unless the reports are codes.
+        Likelihood of each of `codes`, from 0 to 1; a row of zeros where none is known.
 
     Examples
     --------

@@ -9,12 +9,19 @@ from ._inputs import check_texts, kind_of
 from ._statements import statement_texts
 
 
-def prompt_weights(prompts, table, zero_likelihood):
-    """Distinct texts, and their weights (n_prompts, n_texts) whose rows sum to one."""
+def prompt_weights(prompts, table, zero_likelihood, wordings):
+    """Distinct texts, and their weights (n_prompts, n_texts) whose rows sum to one.
+
+    `wordings` are other ways to say a statement, by code, which share its weight: of
+    words that one text happens to use, the mean of many keeps the meaning (Radford et
+    al., 2021).
+    """
     statements = dict(zip(table.index, statement_texts(table)))
     asked = [
         _weighted(prompt, table, statements, zero_likelihood) for prompt in prompts
     ]
+    others = {text: wordings.get(code, ()) for code, text in statements.items()}
+    asked = [_reworded(weights, others) for weights in asked]
     texts = list(dict.fromkeys(text for weights in asked for text in weights))
     rows = [[weights.get(text, 0.0) for text in texts] for weights in asked]
     rows = np.array(rows, np.float32)
@@ -46,3 +53,13 @@ def _weighted(prompt, table, statements, zero_likelihood):
         return {statements[prompt]: 1.0}
     members = table.index[table["superclass"] == prompt]
     return {statements[code]: 1.0 for code in members} or {prompt: 1.0}
+
+
+def _reworded(weights, others):
+    """Texts -> weights, that of each statement dealt out among its wordings."""
+    dealt = {}
+    for text, weight in weights.items():
+        texts = [text, *others.get(text, ())]
+        for wording in texts:
+            dealt[wording] = dealt.get(wording, 0.0) + weight / len(texts)
+    return dealt
