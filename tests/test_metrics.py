@@ -46,10 +46,10 @@ from ecgdan_sk.metrics import (
     paired_c_index_difference,
     survival_scorers,
 )
+from ecgdan_sk.metrics._bootstrap import _counted_without, _draws, _scored_without
 from ecgdan_sk.metrics._concordance import ComparablePairs
 from ecgdan_sk.metrics._incidence import pseudo_values
 from ecgdan_sk.metrics._scorers import survival_curves
-from ecgdan_sk.metrics._uncertainty import _jackknife
 from ecgdan_sk.model_selection import EventKFold
 
 FOLDER = Path(__file__).parent / "golden"
@@ -789,6 +789,28 @@ def test_equal_predictions_have_a_level_but_no_slope():
     assert result.ici < 0.03
 
 
+def test_bins_of_several_ecgs_each_are_as_sure_as_their_patients():
+    y, risk = proportional(0, 500)
+    rows = np.repeat(np.arange(500), 3)
+    once = calibration(y, risk, time=1.0, n_bins=4)
+    thrice = calibration(y[rows], risk[rows], time=1.0, n_bins=4, groups=rows)
+    alone = calibration(y[rows], risk[rows], time=1.0, n_bins=4)
+    assert thrice.high == pytest.approx(once.high, rel=0.01)
+    assert (alone.high < thrice.high - 0.01).all()
+
+
+@pytest.mark.parametrize(("longer", "slope"), [(0, 1.0), (1, 0.72)])
+def test_slope_is_right_only_if_censoring_ignores_the_risk(longer, slope):
+    # Those of high risk are followed for shorter where `longer` is 1.
+    rng = np.random.default_rng(0)
+    log_hazard = 0.8 * rng.normal(size=20_000) - 1
+    own = rng.exponential(np.exp(-log_hazard))
+    follow_up = rng.exponential(1.5 * np.exp(-longer * (log_hazard + 1)))
+    y = Surv.from_arrays(own <= follow_up, np.minimum(own, follow_up))
+    result = calibration(y, -np.expm1(-np.exp(log_hazard)), time=1.0)
+    assert result.slope == pytest.approx(slope, abs=0.06)
+
+
 def test_net_benefit_without_censoring_is_that_of_the_counts():
     y, risk = proportional(0, 500)
     y["event"] = True
@@ -824,13 +846,9 @@ def test_high_risk_group_is_that_of_lifelines(maker, name):
 @pytest.mark.parametrize("method", ["bca", "percentile"])
 def test_bootstrap_by_counts_is_that_by_rows(method):
     y, risk = follow_up(0, 150, ties="both")
-
-    def slowly(y_true, y_pred):
-        return concordance_index(y_true, y_pred)
-
     fast, slow = (
         bootstrap_ci(m, y, risk, method=method, n_resamples=200, random_state=0)
-        for m in (concordance_index, slowly)
+        for m in (concordance_index, partial(concordance_index))
     )
     assert fast == pytest.approx(slow, abs=1e-12)
     assert fast.low < fast.value < fast.high
@@ -838,11 +856,13 @@ def test_bootstrap_by_counts_is_that_by_rows(method):
 
 def test_jackknife_of_the_concordance_is_that_of_the_definition():
     y, risk = follow_up(0, 60, ties="both")
-    quick = _jackknife(concordance_index, y, risk, y["event"])
+    alone = (concordance_index, (y, risk, {}), np.arange(60))
+    quick, blocks = _counted_without(*alone), _scored_without(*alone)
     slow = [
         concordance_index(np.delete(y, i), np.delete(risk, i)) for i in range(len(y))
     ]
     assert quick == pytest.approx(slow)
+    assert np.sort(blocks) == pytest.approx(np.sort(slow))
 
 
 def test_bootstrap_is_seeded_and_leaves_the_global_generator_alone():
@@ -854,12 +874,99 @@ def test_bootstrap_is_seeded_and_leaves_the_global_generator_alone():
     assert np.array_equal(before, np.random.get_state()[1])
 
 
-def test_replicates_hold_as_many_events_as_the_data():
-    y, risk = follow_up(0)
-    interval = bootstrap_ci(
-        lambda y_true, y_pred: y_true["event"].sum(), y, risk, n_resamples=20
+def test_only_metrics_of_ranks_are_resampled_with_the_events_fixed():
+    y, _ = follow_up(0)
+    owner, n_events = np.arange(len(y)), y["event"].sum()
+
+    def numbers_of_events(metric):
+        draws = _draws(metric, y, owner, 50, np.random.RandomState(0))
+        assert (draws.sum(axis=1) == len(y)).all()
+        return set(draws[:, y["event"]].sum(axis=1))
+
+    for metric in (concordance_index, partial(cumulative_dynamic_auc, times=0.5)):
+        assert numbers_of_events(metric) == {n_events}
+    assert len(numbers_of_events(partial(brier_score, times=0.5))) > 5
+
+
+def test_patients_are_drawn_with_all_their_samples():
+    y, risk = follow_up(0, 90)
+    patients = np.arange(90) // 3
+    seen = []
+
+    def metric(y_true, y_pred, entry):
+        seen.append(np.bincount(y_pred, minlength=90).reshape(30, 3))
+        return float(len(y_true) + entry.sum())
+
+    per_sample = {"entry": np.zeros(90)}
+    bootstrap_ci(
+        metric,
+        y,
+        np.arange(90),
+        groups=patients,
+        per_sample=per_sample,
+        n_resamples=20,
+        random_state=0,
     )
-    assert set(interval) == {float(y["event"].sum())}
+    assert len(seen) == 1 + 20
+    assert all((counts == counts[:, :1]).all() for counts in seen)
+    assert any(counts.max() > 1 for counts in seen)
+    # From how often each patient is drawn, and row by row; with entry and strata.
+    per_sample = {"entry": 0.3 * y["time"], "strata": np.arange(90) % 2}
+    fast, slow = (
+        bootstrap_ci(
+            m,
+            y,
+            risk,
+            groups=patients,
+            per_sample=per_sample,
+            method="percentile",
+            n_resamples=50,
+            random_state=0,
+        )
+        for m in (concordance_index, partial(concordance_index))
+    )
+    assert fast == pytest.approx(slow)
+
+
+def test_intervals_of_the_brier_score_know_that_events_vary():
+    # Without censoring, equal predictions score by the share of events alone.
+    n, hits = 150, 0
+    for seed in range(40):
+        event = np.random.default_rng(seed).random(n) < 0.2
+        y = Surv.from_arrays(np.ones(n, bool), np.where(event, 1.0, 3.0))
+        y["time"][0] = 4.0
+        score = partial(brier_score, times=2.0)
+        interval = bootstrap_ci(
+            score,
+            y,
+            np.full(n, 0.9),
+            method="percentile",
+            n_resamples=100,
+            random_state=seed,
+        )
+        truth = 0.2 * 0.9**2 + 0.8 * 0.1**2
+        hits += interval.low <= truth <= interval.high
+    assert hits >= 34
+
+
+def test_intervals_of_several_ecgs_each_are_those_of_their_patients():
+    y, risk = follow_up(0, 120)
+    rows = np.repeat(np.arange(120), 4)
+    once, alone = (
+        bootstrap_ci(concordance_index, *data, n_resamples=300, random_state=0)
+        for data in ((y, risk), (y[rows], risk[rows]))
+    )
+    four = bootstrap_ci(
+        concordance_index,
+        y[rows],
+        risk[rows],
+        groups=rows,
+        n_resamples=300,
+        random_state=0,
+    )
+    width = once.high - once.low
+    assert four.high - four.low == pytest.approx(width, rel=0.02)
+    assert alone.high - alone.low < 0.65 * width
 
 
 @pytest.mark.parametrize("method", ["bca", "percentile"])

@@ -6,7 +6,9 @@ from ._at_times import (
     integrated_auc,
     integrated_brier_score,
 )
+from ._bootstrap import bootstrap_ci
 from ._censoring import CensoringKaplanMeier, WithCensoring
+from ._comparison import compare_models, paired_c_index_difference
 from ._concordance import concordance_index, concordance_index_ipcw
 from ._decision import high_risk_group, net_benefit
 from ._observed_risk import calibration
@@ -17,7 +19,6 @@ from ._retrieval import (
     zero_shot_auroc,
 )
 from ._scorers import concordance_scorer, survival_scorers
-from ._uncertainty import bootstrap_ci, compare_models, paired_c_index_difference
 
 __all__ = [
     "CensoringKaplanMeier",

@@ -5,7 +5,6 @@ from sklearn.base import BaseEstimator, MetaEstimatorMixin, clone
 from sklearn.utils import get_tags
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
-from sksurv.nonparametric import kaplan_meier_estimator
 
 from .._outcomes import check_survival
 
@@ -62,9 +61,12 @@ class CensoringKaplanMeier:
         self.since_entry_ = entry is not None
         if self.since_entry_:
             time = since(entry, time)
+        observed, place = np.unique(time, return_inverse=True)
+        n_events, n_censored = (np.bincount(place, w) for w in (event, ~event))
         # Events leave before the samples that are censored at the same time.
-        observed, survival = kaplan_meier_estimator(event, time, reverse=True)
-        is_censoring = np.isin(observed, time[~event])
+        n_at_risk = len(time) - np.cumsum(n_events + n_censored) + n_censored
+        hazard = n_censored / np.maximum(n_at_risk, 1)
+        survival, is_censoring = np.cumprod(1 - hazard), n_censored > 0
         self.times_, self.survival_ = observed[is_censoring], survival[is_censoring]
         self.end_ = float(observed[survival > 0].max(initial=0.0))
         return self

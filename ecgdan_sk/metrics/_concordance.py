@@ -187,6 +187,18 @@ def sum_by_stratum(event, time, risk, case, control, strata, entry):
     return sums
 
 
+def pair_totals(y_true, y_pred, *, sample_weight=None, strata=None, entry=None):
+    """Weight of the concordant and of all comparable pairs of each sample."""
+    event, time = check_survival(y_true)
+    weight = check_weight(sample_weight, len(time))
+    strata = check_strata(strata, len(time))
+    entry = None if entry is None else check_entry(entry, time)
+    totals = np.zeros((2, len(time)))
+    for rows, pairs in pairs_by_stratum(event, time, y_pred, strata, entry):
+        totals[:, rows] = pairs.totals(weight[rows])
+    return totals
+
+
 class ComparablePairs:
     """The comparable pairs of samples with known outcomes and risks.
 

@@ -5,7 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.optimize import least_squares
 from scipy.stats import norm
+from sklearn.utils import check_consistent_length
 
+from ..records._leads_and_ids import patient_groups
 from ._checks import check_cause, check_probability, check_times
 from ._incidence import pseudo_values
 
@@ -51,12 +53,15 @@ class Calibration:
     e90: float
 
 
-def calibration(y_true, y_pred, *, time, n_bins=10, cause=1):
+def calibration(y_true, y_pred, *, time, n_bins=10, cause=1, groups=None):
     """Compare predicted risks with what was observed by a time.
 
     Observed risks are 1 - Kaplan-Meier or, with competing causes, Aalen-Johansen
     estimates in bins of equal size. Intercept, slope and the smooth curve come from
-    regressions of their pseudo-values on the predictions.
+    regressions of their pseudo-values on the predictions. All of them take censoring to
+    be independent of the predictions: where those of high risk are followed for longer,
+    or for shorter, slope, intercept and smooth curve are biased, and so are the bins,
+    but less, because patients are compared within them.
 
     Parameters
     ----------
@@ -72,6 +77,8 @@ def calibration(y_true, y_pred, *, time, n_bins=10, cause=1):
         Number of bins; fewer where predictions are tied.
     cause : int, default=1
         Whose risk was predicted.
+    groups : array-like of shape (n_samples,) or None, default=None
+        Patient of each sample, for the intervals of the bins. None means one each.
 
     Returns
     -------
@@ -114,7 +121,12 @@ def calibration(y_true, y_pred, *, time, n_bins=10, cause=1):
     smooth = _smooth(pseudo, log_hazard)
     error = np.abs(smooth - risk)
     bins = _bins(risk, n_bins)
-    observed = [_observed(causes[rows], times[rows], horizon, cause) for rows in bins]
+    owner = np.arange(len(risk)) if groups is None else patient_groups(groups)
+    check_consistent_length(risk, owner)
+    observed = [
+        _observed(causes[rows], times[rows], horizon, cause, owner[rows])
+        for rows in bins
+    ]
     return Calibration(
         np.array([risk[rows].mean() for rows in bins]),
         *np.transpose(observed),
@@ -139,13 +151,16 @@ def _bins(risk, n_bins):
     return [np.flatnonzero(bin_of == k) for k in np.unique(bin_of)]
 
 
-def _observed(causes, times, horizon, cause):
+def _observed(causes, times, horizon, cause, owner):
     """Observed probability and its interval, made on the log-log scale."""
     incidence, pseudo = pseudo_values(causes, times, horizon, cause)
-    if not 0 < incidence < 1 or len(times) < 2:
+    # The sum of a patient's pseudo-values varies as one.
+    patients = np.unique(owner, return_inverse=True)[1]
+    moved = np.bincount(patients, pseudo - pseudo.mean())
+    if not 0 < incidence < 1 or len(moved) < 2:
         return incidence, np.nan, np.nan
     survival = 1 - incidence
-    error = pseudo.std(ddof=1) / np.sqrt(len(times))
+    error = np.sqrt((moved**2).sum() * len(moved) / (len(moved) - 1)) / len(times)
     width = norm.ppf(0.975) * error / (survival * -np.log(survival))
     low, high = _cloglog(incidence) + np.array([-width, width])
     return incidence, _inverse_cloglog(low), _inverse_cloglog(high)
@@ -184,7 +199,13 @@ def _regress(pseudo, design, offset=0.0):
     def residual(coef):
         return _inverse_cloglog(design @ coef + offset) - pseudo
 
-    return least_squares(residual, start, x_scale="jac").x
+    def slope(coef):
+        log_hazard = np.clip(design @ coef + offset, -50, 50)
+        return np.exp(log_hazard - np.exp(log_hazard))[:, None] * design
+
+    # MINPACK needs more samples than coefficients.
+    method = "lm" if len(pseudo) >= len(start) else "trf"
+    return least_squares(residual, start, slope, x_scale="jac", method=method).x
 
 
 def _cloglog(probability):
