@@ -14,7 +14,7 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 # What a room, a folder or a file at the root, may import of the others. A new room is
 # a new line here and in CONTRIBUTING, with a subject of its own.
 MAY_IMPORT = {
-    "_version _outcomes _tensor_files _beats reports augmentation losses": "",
+    "_version _outcomes _tensor_files _beats _html reports augmentation losses": "",
     "network paper_network": "",
     "records": "_tensor_files",
     "outcomes": "_outcomes",
@@ -35,10 +35,10 @@ MAY_IMPORT = {
     "model_selection records survival",
     "baselines": "_hazards _outcomes losses measurements metrics model_selection "
     "records",
-    "explain": "_architectures _beats _outcomes _training _version measurements "
+    "explain": "_architectures _beats _html _outcomes _training _version measurements "
     "metrics network records survival",
-    "validation": "_hazards _outcomes _version calibration losses measurements metrics "
-    "model_selection records survival",
+    "validation": "_hazards _html _outcomes _version calibration losses measurements "
+    "metrics model_selection records survival",
     "plotting": "_beats _outcomes explain measurements metrics model_selection "
     "records validation",
     "_cli": "_version baselines calibration datasets encoders explain metrics "

@@ -192,9 +192,9 @@ def test_it_predicts_the_same_from_its_file(tmp_path):
     X = 0.3 * rng.standard_normal((60, 12, 48)).astype(np.float32)
     y = Surv.from_arrays(rng.random(60) < 0.5, np.exp(X.std((1, 2)) * 20) + 0.1)
     network = DualAttentionSurvival(
-        max_epochs=3, batch_size=32, n_members=2, random_state=0
+        max_epochs=1, batch_size=32, n_members=2, random_state=0
     )
-    folds = EventKFold(3, random_state=0)
+    folds = EventKFold(2, random_state=0)
     model = CalibratedSurvival(network, cv=folds).fit(X, y)
     model.slope_ = 0.7
     path = tmp_path / "calibrated.safetensors"

@@ -368,3 +368,31 @@ def test_ages_that_are_not_known_are_refused(cohort):
         age_dependence(
             Exponential(WEIGHTS), X, y, age=np.r_[np.nan, np.full(1499, 50.0)]
         )
+
+
+def test_the_page_tells_all_and_lets_nothing_in(tmp_path):
+    X, y, _ = simulated(300, WEIGHTS)
+    covariates = pd.DataFrame(
+        {"age": np.arange(300.0) % 50 + 30, "<script>x</script>": np.arange(300) % 2}
+    )
+    covariates["name"] = "Jane Doe"
+    covariates.loc[:4, "age"] = np.nan
+
+    class Held(Exponential):
+        def predict(self, _):
+            return super().predict(X)
+
+    records = ECGRecords(np.zeros((300, 12, 2)), covariates=covariates)
+    report = validate(
+        Held(WEIGHTS), records, y, times=[3, 4], n_bootstrap=10, random_state=0
+    )
+    path = report.save_html(tmp_path / "page.html", title="Site <b>")
+    text = path.read_text(encoding="utf-8")
+    for said in ("Site &lt;b&gt;", "Calibration at time 3", "Decision curve at time 4"):
+        assert said in text
+    assert "<script" not in text
+    assert "Jane" not in text
+    assert "http" not in text.replace("http-equiv", "")
+    assert text.count("<tr>") > 27
+    assert text.count("to be written by you") == 27 - 7
+    assert report.table_one.loc["age missing", "All"] == "5"

@@ -1,12 +1,15 @@
 """External validation: does a fitted model hold for other patients."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from ..metrics import calibration, net_benefit
+from ..records import ECGRecords
 from ._measures import bootstrap, interval, measure_index, measures
+from ._page import characteristics, page, told
 from ._predictions import predictions, warn_of_seen
 
 _THRESHOLDS = np.round(np.arange(0.01, 0.51, 0.01), 2)
@@ -35,6 +38,10 @@ class ValidationReport:
     distribution : DataFrame
         Quantiles of the predicted risk at each time, by what came of the patients:
         event by then, none, or not known.
+    risks : dict of float to ndarray of shape (n_samples,)
+        Predicted risks at each time.
+    table_one : DataFrame or None
+        Characteristics of all and by outcome, where there are covariates.
     confidence_level : float
         Of the intervals.
     notes : tuple of str
@@ -46,6 +53,8 @@ class ValidationReport:
     calibration: dict
     decision_curve: pd.DataFrame
     distribution: pd.DataFrame
+    risks: dict
+    table_one: pd.DataFrame | None
     confidence_level: float
     notes: tuple
 
@@ -59,6 +68,25 @@ class ValidationReport:
         """
         return self.table.copy()
 
+    def save_html(self, path, *, title="External validation"):
+        """Write a page with tables, figures and the items of TRIPOD+AI.
+
+        Parameters
+        ----------
+        path : str or path-like
+            Of the file; replaced if it is there. It needs no network and no other file.
+        title : str, default="External validation"
+            What stands at its head.
+
+        Returns
+        -------
+        Path
+            The file.
+        """
+        path = Path(path)
+        path.write_bytes(page(self, title).encode())
+        return path
+
     def to_markdown(self):
         """The cohort, the measures and the notes as Markdown.
 
@@ -67,7 +95,7 @@ class ValidationReport:
         str
             Two tables and a list.
         """
-        cohort = [f"| {name} | {_text(v)} |" for name, v in self.cohort.iloc[0].items()]
+        cohort = [f"| {name} | {told(v)} |" for name, v in self.cohort.iloc[0].items()]
         lines = ["| cohort | |", "|---|---|", *cohort, "", *self._rows(), ""]
         return "\n".join([*lines, *(f"- {note}" for note in self.notes)]) + "\n"
 
@@ -82,7 +110,7 @@ class ValidationReport:
             text = f"| {at} | {name} | {_with_interval(row, 'value', '')} |"
             if compares:
                 change = _with_interval(row, "difference", "difference_")
-                text += f" {_text(row['reference'])} | {change} |"
+                text += f" {told(row['reference'])} | {change} |"
             rows.append(text)
         return rows
 
@@ -193,6 +221,8 @@ def validate(
         },
         _decision_curve(found),
         _distribution(found[0]),
+        {float(t): risk for t, risk in zip(found[0].times, found[0].risks.T)},
+        _table_one(X, found[0]),
         confidence_level,
         tuple(_notes(found[0])),
     )
@@ -223,7 +253,15 @@ def _cohort(found):
         row[f"events by {time:g}"] = int(
             ((found.causes == 1) & (found.time <= time)).sum()
         )
-    return pd.DataFrame([row])
+    return pd.DataFrame([row], dtype=object)
+
+
+def _table_one(X, found):
+    """Characteristics of the cohort, where the covariates are known."""
+    covariates = X.covariates if isinstance(X, ECGRecords) else None
+    if covariates is None:
+        return None
+    return characteristics(covariates.reset_index(drop=True), found.causes == 1)
 
 
 def _median_follow_up(found):
@@ -300,15 +338,7 @@ def _generator(random_state):
 
 
 def _with_interval(row, name, prefix):
-    text = _text(row[name])
+    text = told(row[name])
     if f"{prefix}low" in row.index:
-        text += f" ({_text(row[f'{prefix}low'])} to {_text(row[f'{prefix}high'])})"
+        text += f" ({told(row[f'{prefix}low'])} to {told(row[f'{prefix}high'])})"
     return text
-
-
-def _text(value):
-    """A number with three digits, a count as it is."""
-    if isinstance(value, float | np.floating):
-        whole = abs(value) >= 100 or np.isnan(value)
-        return f"{value:.0f}" if whole else f"{value:.3f}"
-    return f"{int(value):,}" if isinstance(value, int | np.integer) else str(value)

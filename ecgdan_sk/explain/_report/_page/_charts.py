@@ -2,8 +2,7 @@
 
 import numpy as np
 
-from .._clock import nice_ticks
-from ._tags import number, tag
+from ...._html import nice_ticks, number, tag
 
 _WIDTH, _HEIGHT = 640, 330
 _LEFT, _RIGHT, _TOP, _BOTTOM = 66, 156, 14, 46

@@ -6,8 +6,8 @@ the long strip.
 
 import numpy as np
 
+from ...._html import number, tag
 from ....records import LEADS
-from ._tags import number, tag
 
 _MM_PER_S, _MM_PER_MV = 25.0, 10.0
 _MARGIN, _PULSE, _ROW, _FOOTER = 5, 10, 30, 10  # mm

@@ -2,9 +2,8 @@
 
 import numpy as np
 
-from ._blocks import definitions, note, section, table
+from ...._html import definitions, note, section, table, tag
 from ._charts import signed
-from ._tags import tag
 
 _TESTS = (
     "deletion",

@@ -2,11 +2,10 @@
 
 import numpy as np
 
+from ...._html import definitions, note, section, table, tag
 from ....records import LEADS
-from ._blocks import definitions, note, section, table
 from ._charts import bars_svg, percent, place_svg, risk_svg, signed
 from ._ecg import ecg_svg, wash_scale
-from ._tags import tag
 
 
 def heading(report):
