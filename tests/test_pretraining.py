@@ -272,6 +272,28 @@ def test_a_killed_pretraining_goes_on(cohort, tmp_path):
     )
 
 
+def test_other_reports_settings_or_seeds_never_get_the_first_network(cohort, tmp_path):
+    first = ECGReportPretrainer(checkpoint_dir=tmp_path, **{**QUICK, "max_epochs": 1})
+    first.fit(cohort.X, cohort.scp_codes)
+    again = clone(first).set_params(verbose=0, device="cpu")
+    again.fit(cohort.X, cohort.scp_codes)
+    assert len(list(tmp_path.iterdir())) == 1
+    others = [
+        ({"lr": 1e-4}, cohort.X, cohort.scp_codes),
+        ({"random_state": 7}, cohort.X, cohort.scp_codes),
+        ({}, cohort.X * 1.01, cohort.scp_codes),
+        ({}, cohort.X, cohort.scp_codes[::-1]),
+        ({}, cohort.X[20:], cohort.scp_codes[20:]),  # a later fold
+    ]
+    for n_before, (params, X, codes) in enumerate(others, start=1):
+        fold = clone(first).set_params(**params).fit(X, codes)
+        assert len(list(tmp_path.iterdir())) == n_before + 1
+        plain = clone(fold).set_params(checkpoint_dir=None).fit(X, codes)
+        np.testing.assert_array_equal(fold.transform(X), plain.transform(X))
+    with pytest.raises(ValueError, match="random_state as an int"):
+        clone(first).set_params(random_state=None).fit(cohort.X, cohort.scp_codes)
+
+
 def test_patients_stay_on_one_side_of_the_split(cohort, monkeypatch):
     from ecgdan_sk.pretraining import _fitting
 

@@ -165,6 +165,36 @@ def test_writing_that_fails_leaves_the_old_file(tmp_path):
     assert [p.name for p in tmp_path.iterdir()] == ["file"]
 
 
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda value: None, r"head.weight of shape \(1, 64\), got None"),
+        (lambda value: value[:, :8], r"head.weight of shape \(1, 64\), got \(1, 8\)"),
+        (lambda value: value * np.nan, "head.weight holds values that are not finite"),
+    ],
+    ids=["missing", "of another shape", "not finite"],
+)
+def test_weights_that_are_not_whole_are_refused(saved, tmp_path, change, message):
+    tensors, content = read_tensors(saved, "DualAttentionSurvival")
+    changed = change(tensors.pop("network/1/head.weight"))
+    if changed is not None:
+        tensors["network/1/head.weight"] = changed
+    path = tmp_path / "model.safetensors"
+    write_tensors(path, "DualAttentionSurvival", tensors, content)
+    with pytest.raises(ValueError, match=f"not hold a whole model.*{message}"):
+        DualAttentionSurvival.load(path)
+
+
+@pytest.mark.parametrize("key", ["params", "fitted", "histories"])
+def test_a_model_without_a_part_is_refused(saved, tmp_path, key):
+    tensors, content = read_tensors(saved, "DualAttentionSurvival")
+    del content[key]
+    path = tmp_path / "model.safetensors"
+    write_tensors(path, "DualAttentionSurvival", tensors, content)
+    with pytest.raises(ValueError, match=f"not hold a whole model.*{key}"):
+        DualAttentionSurvival.load(path)
+
+
 def test_an_unfitted_model_cannot_be_saved(tmp_path):
     with pytest.raises(ValueError, match="not fitted"):
         DualAttentionSurvival().save(tmp_path / "model.safetensors")

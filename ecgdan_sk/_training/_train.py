@@ -110,7 +110,7 @@ def restored_net(
         verbose=0,
         **params,
     ).initialize()
-    load_weights(net.module_, weights)
+    _fill(net.module_, weights)
     net.history_ = History({**epoch, "batches": []} for epoch in epochs)
     return net
 
@@ -120,6 +120,20 @@ def load_weights(module, weights) -> None:
     state = module.state_dict()
     state.update({name: torch.as_tensor(w) for name, w in weights.items()})
     module.load_state_dict(state)
+
+
+def _fill(module, weights) -> None:
+    """Set all weights of a module, once it is certain that they are its own."""
+    ours = {name: tuple(value.shape) for name, value in module.state_dict().items()}
+    theirs = {name: tuple(np.shape(value)) for name, value in weights.items()}
+    for name in ours | theirs:
+        if ours.get(name) != theirs.get(name):
+            raise ValueError(
+                f"expected {name} of shape {ours.get(name)}, got {theirs.get(name)}"
+            )
+        if not np.isfinite(weights[name]).all():
+            raise ValueError(f"{name} holds values that are not finite")
+    load_weights(module, weights)
 
 
 def net_outputs(nets, X, step=ECGNet.evaluation_step) -> np.ndarray:

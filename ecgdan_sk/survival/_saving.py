@@ -65,12 +65,23 @@ def save_model(path, estimator):
 def load_model(path, cls):
     """A fitted estimator of class `cls`."""
     tensors, content = read_tensors(path, _KIND)
-    if content["version"] != __version__:
+    if content.get("version") != __version__:
         warnings.warn(
-            f"{path} was written by ecgdan_sk {content['version']}, this is "
+            f"{path} was written by ecgdan_sk {content.get('version')}, this is "
             f"{__version__}: compare some predictions before you rely on them.",
             stacklevel=3,
         )
+    try:
+        return _restored(cls, tensors, content)
+    except (AttributeError, LookupError, RuntimeError, TypeError, ValueError) as error:
+        raise ValueError(
+            f"{path} does not hold a whole model ({type(error).__name__}: {error}). "
+            "Fetch it again, or save the model anew."
+        ) from error
+
+
+def _restored(cls, tensors, content):
+    """The estimator that tensors and content tell."""
     arrays = [tensors[f"array/{i}"] for i in range(_count(tensors, "array/"))]
     estimator = cls(**from_plain(content["params"], arrays, _CLASSES))
     vars(estimator).update(from_plain(content["fitted"], arrays, _CLASSES))
