@@ -6,14 +6,19 @@ from decimal import Decimal
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.base import clone
+from sklearn.model_selection import cross_val_score
 from sksurv.util import Surv
 
-from ecgdan_sk import outcomes
+from ecgdan_sk import DualAttentionSurvival, outcomes
 from ecgdan_sk._outcomes import as_target, check_causes, check_outcome, check_survival
 from ecgdan_sk.baselines import survival_forest
 from ecgdan_sk.calibration import CalibratedSurvival
+from ecgdan_sk.datasets import make_ecg_cohort
 from ecgdan_sk.metrics import bootstrap_ci, concordance_index
-from ecgdan_sk.model_selection import out_of_fold
+from ecgdan_sk.model_selection import EventKFold, out_of_fold
+from ecgdan_sk.records import ECGRecords
+from ecgdan_sk.records._leads_and_ids import aligned_to
 
 EVENT = [True, False, True, False]
 DAYS = [10.5, 20.0, 30.0, 40.0]
@@ -524,3 +529,28 @@ def test_labels_that_occur_twice_do_no_harm(visits):
     visits.index = ["a"] * 7
     outcome = outcomes.from_table(visits, **DATED, end="2018-12-31")
     assert outcome.y.tolist() == expected.y.tolist()
+
+
+def test_the_network_takes_timedeltas_and_tables_as_days():
+    cohort = make_ecg_cohort(40, duration=2.5, event_rate=0.5, random_state=0)
+    X, y = cohort.X, cohort.y
+    time = pd.to_timedelta(y["time"], unit="D").to_numpy()
+    table = pd.DataFrame({"event": y["event"], "days": y["time"]})
+    model = DualAttentionSurvival(n_members=1, max_epochs=1, random_state=0)
+    expected = model.fit(X, y).predict_survival_at(X[:3], 365)
+    assert (expected < 1).all()
+    for other in (of_fields(y["event"], time), table):
+        fitted = clone(model).fit(X, other)
+        np.testing.assert_array_equal(fitted.predict_survival_at(X[:3], 365), expected)
+        assert fitted.score(X, other) == model.score(X, y)
+    cv = EventKFold(2, random_state=0)
+    np.testing.assert_array_equal(
+        cross_val_score(model, X, table, cv=cv), cross_val_score(model, X, y, cv=cv)
+    )
+
+
+def test_a_table_goes_with_the_ids_of_the_ecgs():
+    X = ECGRecords(np.zeros((4, 12, 250)), 100, ids=list("abcd"))
+    table = pd.DataFrame({"event": EVENT, "days": DAYS}, index=list("abcd"))
+    (y,) = aligned_to(X, y=table.iloc[::-1])
+    assert as_target(y).tolist() == Surv.from_arrays(EVENT, DAYS).tolist()
