@@ -242,6 +242,7 @@ def test_years_and_months_are_mentioned(per_year):
     with pytest.warns(UserWarning, match="unit='years'"):
         check_outcome(Surv.from_arrays(y["event"], time.round(2)))
     check_outcome(Surv.from_arrays(y["event"], days))
+    check_outcome(y, entry=time / 2)
 
 
 def test_times_without_a_unit_are_left_alone():

@@ -48,7 +48,8 @@ def check_outcome(y, *, sample_weight=None, strata=None, entry=None):
     """Check a target with what may come with it, for `fit`."""
     causes, time = check_causes(y)
     _check_gaps(causes)
-    warn_of_years(time)
+    if entry is None:  # else time may be age
+        warn_of_years(time)
     if sample_weight is not None:
         sample_weight = check_weight(sample_weight, len(time))
         _check_counted(sample_weight, causes)

@@ -320,10 +320,12 @@ class DualAttentionSurvival(
         X : array-like or ECGRecords of shape (n_samples, n_leads, n_times)
             ECGs in mV. An array holds the twelve leads of `records.LEADS`; a lead that
             is NaN throughout is absent.
-        y : structured array of shape (n_samples,)
-            Fields (event, time), as made by `sksurv.util.Surv`; times in days. With a
-            loss for competing risks the event holds 0 (censored), 1, 2, ...; 1 is the
-            cause of interest, which `predict` and `score` speak of.
+        y : structured array or DataFrame of shape (n_samples,)
+            Fields (event, time), as made by `sksurv.util.Surv`, or two columns of a
+            table; times in days, as numbers or timedeltas. `outcomes.from_table` makes
+            `y` of dates and words. With a loss for competing risks the event holds 0
+            (censored), 1, 2, ...; 1 is the cause of interest, which `predict` and
+            `score` speak of.
         sample_weight : array-like of shape (n_samples,) or None, default=None
             Weight of each sample.
         strata : array-like of shape (n_samples,) or None, default=None
@@ -344,6 +346,11 @@ class DualAttentionSurvival(
             If `X` or `y` is not as described, or too few events are there.
         FloatingPointError
             If the loss becomes non-finite.
+
+        Warns
+        -----
+        UserWarning
+            If times look like years or months.
         """
         self._validate_params()
         records = as_records(X)
