@@ -13,6 +13,14 @@ from ecgdan_sk.records import LEADS
 INDEPENDENT = ("I", "II", *LEADS[6:])
 _SCP_CODES = {"I": 1, "II": 2, "III": 61, "aVR": 62, "aVL": 63, "aVF": 64}
 _SCP_CODES |= {f"V{i}": 2 + i for i in range(1, 7)}
+SCP_FIELDS = {
+    2: b"P-77\0",
+    4: struct.pack("<HB", 55, 1),
+    8: b"\2",
+    14: bytes(8) + b"AT-10\0",
+    25: struct.pack("<HBB", 2019, 5, 17),
+    26: bytes([8, 30, 0]),
+}
 
 
 def ecg_counts(n_times=500, leads=LEADS, seed=0):
@@ -199,8 +207,22 @@ def _xli(row):
     return struct.pack("<ihh", len(packed), 0, changes[0]) + packed
 
 
-def scp_bytes(counts, leads=LEADS, order=2, packed=True, rate=500, flags=0, bimodal=0):
-    """SCP-ECG with sections 0, 1, 2, 3, 6, 7 and 8, 5000 nV per count."""
+def scp_bytes(
+    counts,
+    leads=LEADS,
+    order=2,
+    packed=True,
+    rate=500,
+    flags=0,
+    bimodal=0,
+    fields=None,
+    without=(),
+):
+    """SCP-ECG with sections 0, 1, 2, 3, 6, 7 and 8, 5000 nV per count.
+
+    `fields` holds tag and bytes of section 1; `without` sections that are left out.
+    """
+    fields = SCP_FIELDS if fields is None else fields
     rows = [np.diff(row, n=order) if order else row for row in counts]
     rows = [np.concatenate([row[:order], d]) for row, d in zip(counts, rows)]
     encode = _huffman if packed else lambda row: row.astype("<i2").tobytes()
@@ -211,15 +233,7 @@ def scp_bytes(counts, leads=LEADS, order=2, packed=True, rate=500, flags=0, bimo
     )
     sections = {
         1: b"".join(
-            struct.pack("<BH", tag, len(value)) + value
-            for tag, value in [
-                (2, b"P-77\0"),
-                (4, struct.pack("<HB", 55, 1)),
-                (8, b"\2"),
-                (14, bytes(8) + b"AT-10\0"),
-                (25, struct.pack("<HBB", 2019, 5, 17)),
-                (26, bytes([8, 30, 0])),
-            ]
+            struct.pack("<BH", tag, len(value)) + value for tag, value in fields.items()
         )
         + b"\xff\0\0",
         3: bytes([len(leads), flags]) + spans,
@@ -233,7 +247,8 @@ def scp_bytes(counts, leads=LEADS, order=2, packed=True, rate=500, flags=0, bimo
     }
     if packed:
         sections[2] = struct.pack("<H", 19999)
-    return _scp_file(dict(sorted(sections.items())))
+    kept = {n: data for n, data in sections.items() if n not in without}
+    return _scp_file(dict(sorted(kept.items())))
 
 
 def _scp_file(sections):

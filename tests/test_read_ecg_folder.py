@@ -3,6 +3,7 @@
 import importlib.util
 
 import numpy as np
+import pandas as pd
 import pytest
 from ecg_writers import cardiosoft_xml, ecg_counts, muse_xml, write_wfdb
 
@@ -95,3 +96,53 @@ def test_a_folder_without_ecgs_is_an_error(tmp_path):
         read_ecg_folder(tmp_path)
     with pytest.raises(ValueError, match="kind must be"):
         read_ecg_folder(tmp_path, kind="mean")
+
+
+def test_a_twentieth_of_the_files_may_be_left_out_without_a_word(tmp_path):
+    counts = ecg_counts(500)
+    for i in range(38):
+        np.save(tmp_path / f"{i:02d}.npy", counts * 0.005)
+    for i in range(2):
+        (tmp_path / f"note{i}.txt").write_text("of the study nurse")
+    assert len(read_ecg_folder(tmp_path, sampling_rate=500).errors) == 2
+    np.save(tmp_path / "short.npy", counts[:, :100] * 0.005)
+    said = "3 of 41 files, 2 that could not be read and 1 of other leads"
+    with pytest.warns(UserWarning, match=said):
+        ecgs = read_ecg_folder(tmp_path, sampling_rate=500)
+    assert (len(ecgs.X), len(ecgs.errors)) == (38, 3)
+
+
+def test_a_folder_of_folders_says_how_to_look_into_them(tmp_path):
+    (tmp_path / "a").mkdir()
+    np.save(tmp_path / "a" / "1.npy", ecg_counts(500) * 0.005)
+    (tmp_path / "index.csv").write_text("id,age\n1,70\n")
+    with pytest.raises(ECGFileError, match=r"subfolders.*pattern='\*\*/\*'"):
+        read_ecg_folder(tmp_path, sampling_rate=500)
+
+
+def test_ages_of_a_folder_that_tell_none_are_counted(tmp_path):
+    counts = ecg_counts(500)
+    write_wfdb(tmp_path, "a", counts, comments=["Age: old"])
+    write_wfdb(tmp_path, "b", counts, comments=["Age: 74"])
+    with pytest.warns(UserWarning, match="age of 1 of 2 .*'a' is 'old'"):
+        records = read_ecg_folder(tmp_path).X
+    np.testing.assert_array_equal(records.covariates.age, [np.nan, 74])
+
+
+def test_a_file_without_a_patient_keeps_those_of_the_others(tmp_path):
+    counts = ecg_counts(500)
+    (tmp_path / "a.xml").write_bytes(cardiosoft_xml(counts))
+    unnamed = cardiosoft_xml(counts).replace(b"<PID>1234567</PID>", b"<PID/>")
+    (tmp_path / "b.xml").write_bytes(unnamed)
+    assert read_ecg_folder(tmp_path).X.patient_ids.tolist() == ["1234567", None]
+
+
+def test_names_of_files_as_an_index_are_told_from_ids(tmp_path):
+    counts = ecg_counts(500)
+    for name in "ab":
+        np.save(tmp_path / f"{name}.npy", counts * 0.005)
+    records = read_ecg_folder(tmp_path, sampling_rate=500).X
+    for index in (["a.npy", "b.npy"], ["x/a.npy", "x/b.npy"]):
+        table = pd.DataFrame({"age": [1, 2]}, index=index)
+        with pytest.raises(ValueError, match=r"names of files.*Path\(name\)\.stem"):
+            records.match(table)

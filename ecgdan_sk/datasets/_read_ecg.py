@@ -18,13 +18,13 @@ from ._formats._recording import MEASUREMENTS, ECGFileError, reading
 from ._formats._scp import is_scp, scp
 from ._formats._sierra import sierra
 from ._formats._wfdb import header_of, is_header, wfdb_record
-from ._formats._xml import in_utf8, parse_xml
+from ._formats._xml import parse_xml
 
 _XML = {
-    "RestingECG": ("GE MUSE XML", lambda root, data: muse(root)),
-    "CardiologyXML": ("GE CardioSoft XML", lambda root, data: cardiosoft(root)),
+    "RestingECG": ("GE MUSE XML", muse),
+    "CardiologyXML": ("GE CardioSoft XML", cardiosoft),
     "restingecgdata": ("Philips Sierra XML", sierra),
-    "AnnotatedECG": ("HL7 aECG", lambda root, data: aecg(root)),
+    "AnnotatedECG": ("HL7 aECG", aecg),
 }
 _KNOWN = (
     "WFDB, GE MUSE XML, GE CardioSoft XML, Philips Sierra XML, HL7 aECG, DICOM, "
@@ -237,7 +237,6 @@ def _of_bytes(path, data, sampling_rate):
 
 def _of_xml(data):
     """Recording of one of the kinds of XML, chosen by its root."""
-    data = in_utf8(data)
     root = parse_xml(data)
     if root.tag not in _XML:
         raise ECGFileError(
@@ -245,8 +244,7 @@ def _of_xml(data):
             + ", ".join(f"<{tag}> ({name})" for tag, (name, _) in _XML.items())
             + "."
         )
-    name, read = _XML[root.tag]
-    return read(root, data)
+    return _XML[root.tag][1](root)
 
 
 def _of_text(data, sampling_rate):

@@ -18,7 +18,7 @@ from ._recording import (
     sex_code,
     waveform,
 )
-from ._xml import attribute_of, in_utf8, parse_xml, text_of
+from ._xml import attribute_of, parse_xml, text_of
 
 _MEASURED = {
     "heart_rate_bpm": "VentricularRate",
@@ -41,9 +41,9 @@ _STATEMENTS = (
 def read_cardiosoft(source):
     """Recording of a CardioSoft file, given as its path or as its bytes."""
     if isinstance(source, bytes):
-        return cardiosoft(parse_xml(in_utf8(source)))
+        return cardiosoft(parse_xml(source))
     with reading(source, "CardioSoft XML"):
-        return cardiosoft(parse_xml(in_utf8(Path(source).read_bytes())))
+        return cardiosoft(parse_xml(Path(source).read_bytes()))
 
 
 def cardiosoft(root):

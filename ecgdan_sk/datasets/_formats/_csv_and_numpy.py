@@ -76,7 +76,7 @@ def _column(title):
     if found is None:
         return lead_name(title), "mV"
     unit = next(part for part in found.group("a", "b", "c") if part is not None)
-    return lead_name(found["name"]), unit
+    return lead_name(found["name"]), unit.strip() or "mV"
 
 
 def npy(path, sampling_rate):

@@ -2,6 +2,7 @@
 
 import base64
 import io
+from xml.etree import ElementTree
 
 import numpy as np
 
@@ -37,8 +38,8 @@ _LEAST_PULSE = 0.2  # seconds
 _PADDING = 32767  # fills the representative beats up
 
 
-def sierra(root, data):
-    """Recording of a Philips file, given its parsed root and its bytes."""
+def sierra(root):
+    """Recording of a parsed Philips document."""
     try:
         import sierraecg
     except ImportError as error:
@@ -47,7 +48,9 @@ def sierra(root, data):
         ) from error
     _check_sizes(root)
     try:
-        found = sierraecg.read_file(io.BytesIO(data), include_repbeats=True)
+        # Written anew, in one encoding and without prefixes of namespaces.
+        data = io.BytesIO(ElementTree.tostring(root))
+        found = sierraecg.read_file(data, include_repbeats=True)
     except RuntimeError as error:
         raise ECGFileError(
             f"{error or 'it lacks an element'}; expected Philips Sierra XML 1.03 or "

@@ -26,7 +26,9 @@ def parse_xml(data):
         )
     try:
         # GE names a DTD in each of its files; it is neither fetched nor followed.
-        root = ElementTree.fromstring(data, forbid_dtd=False, forbid_entities=True)
+        root = ElementTree.fromstring(
+            _in_utf8(data), forbid_dtd=False, forbid_entities=True
+        )
     except DefusedXmlException as error:
         raise ECGFileError(
             "its XML declares entities or calls on other files, which no ECG needs; "
@@ -43,7 +45,7 @@ def parse_xml(data):
     return root
 
 
-def in_utf8(data):
+def _in_utf8(data):
     """The XML in `data` (bytes) in an encoding that the parser reads.
 
     Names of patients and findings come in others than the file declares; none of what
