@@ -32,6 +32,8 @@ LEARN = {
     "crop": 1.0,
     "lead_masking": 0.0,
     "random_state": 0,
+    # Words that are no statements.
+    "reports_as": "text",
 }
 KINDS = ["quiet", "strong", "slow", "fast"]
 TEXTS = ["small waves", "large waves", "rare beats at rest", "many beats in a rush"]

@@ -91,7 +91,7 @@ def sigmoid_loss(logits: Tensor, agreement: Tensor, allowed: Tensor) -> Tensor:
     Returns
     -------
     Tensor of shape ()
-        Mean over the pairs that count.
+        Mean over the pairs that count; 0 if none does.
 
     References
     ----------
@@ -106,4 +106,4 @@ def sigmoid_loss(logits: Tensor, agreement: Tensor, allowed: Tensor) -> Tensor:
     tensor(0.)
     """
     loss = F.binary_cross_entropy_with_logits(logits, agreement, reduction="none")
-    return (loss * allowed).sum() / allowed.sum()
+    return (loss * allowed).sum() / allowed.sum().clamp(min=1)

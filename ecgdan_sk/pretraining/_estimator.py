@@ -20,6 +20,7 @@ from ..metrics import mean_reciprocal_rank
 from ..records._input import ECGInput
 from ..records._records import as_records
 from ..reports import ReportEmbedder, SentenceEncoder
+from ..reports._free_text import READINGS
 from ._fitting import check_patients, train_report_net
 from ._network import SHARED_DIM
 
@@ -45,9 +46,9 @@ class ECGReportPretrainer(
         `reports.TfidfEncoder()`, which needs no download.
     alignment : {"sigmoid", "infonce", "cosine"}, default="sigmoid"
         "sigmoid" asks of each pair whether it belongs together: of ECG and statement
-        where reports are SCP codes, else of ECG and report. "infonce" picks the own
-        report among those of the batch. "cosine" is the published one, without
-        negatives, whose optimum is a constant.
+        where these are given or found in free text, else of ECG and report. "infonce"
+        picks the own report among those of the batch. "cosine" is the published one,
+        without negatives, whose optimum is a constant.
     max_epochs : int, default=60
         Passes over the training ECGs at the most.
     batch_size : int or None, default=None
@@ -60,6 +61,10 @@ class ECGReportPretrainer(
         1 shows a progress bar.
     random_state : int, RandomState instance or None, default=None
         Decides everything, bit for bit on CPU with the same number of threads.
+    reports_as : {"auto", "text", "statements", "both"}, default="auto"
+        What free text is taken for: its words, the SCP statements that
+        `reports.StatementFinder` reads in it, or both. "auto" is "both" if
+        `text_encoder` is a language model, else "statements".
     zero_likelihood : {"present", "drop"}, default="present"
         What likelihood 0 says of an SCP statement of rhythm or form: PTB-XL gives most
         of them none. This, and what follows, few have to set.
@@ -136,6 +141,7 @@ class ECGReportPretrainer(
         "device": [str],
         "verbose": ["verbose"],
         "random_state": ["random_state"],
+        "reports_as": [StrOptions({*READINGS})],
         "zero_likelihood": [StrOptions({"present", "drop"})],
         "alignment_weight": [Interval(Real, 0, None, closed="left")],
         "reconstruction_weight": [Interval(Real, 0, None, closed="left")],
@@ -166,6 +172,7 @@ class ECGReportPretrainer(
         verbose=0,
         random_state=None,
         # the rest: objective
+        reports_as="auto",
         zero_likelihood="present",
         alignment_weight=1.0,
         reconstruction_weight=0.0,
@@ -191,6 +198,7 @@ class ECGReportPretrainer(
         self.device = device
         self.verbose = verbose
         self.random_state = random_state
+        self.reports_as = reports_as
         self.zero_likelihood = zero_likelihood
         self.alignment_weight = alignment_weight
         self.reconstruction_weight = reconstruction_weight
@@ -283,7 +291,9 @@ class ECGReportPretrainer(
         ids = records.patient_ids if patient_ids is None else patient_ids
         patients = check_patients(ids, len(X), self.validation_fraction)
         self.embedder_ = ReportEmbedder(
-            self.text_encoder, zero_likelihood=self.zero_likelihood
+            self.text_encoder,
+            reports_as=self.reports_as,
+            zero_likelihood=self.zero_likelihood,
         )
         encoded = self.embedder_.fit_transform(reports, n_samples=len(X))
         _, first = np.unique(encoded.keys, return_index=True)

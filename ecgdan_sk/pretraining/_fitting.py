@@ -69,6 +69,7 @@ def _criterion(estimator, encoded, first):
         "alignment_weight": estimator.alignment_weight,
         "classification_weight": estimator.classification_weight,
         "is_deep": estimator.alignment == "cosine",
+        "by_report": estimator.embedder_.reads_ == "both",
     }
     return {f"criterion__{name}": value for name, value in criterion.items()}
 
@@ -126,6 +127,7 @@ def _check_objectives(estimator, encoded):
         )
     if estimator.classification_weight and encoded.codes is None:
         raise ValueError(
-            "classification_weight needs SCP codes with likelihoods, but the reports "
-            f"are {estimator.embedder_.kind_}. Give codes, or set it to 0."
+            "classification_weight needs statements, but the reports are "
+            f"{estimator.embedder_.kind_}. Give SCP codes with likelihoods, or free "
+            "text with reports_as='statements'; or set it to 0."
         )

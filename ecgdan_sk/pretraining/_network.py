@@ -73,6 +73,8 @@ class ReportLoss(nn.Module):
         Of the two losses.
     is_deep : bool
         Whether a hidden layer stands before the shared space, as published.
+    by_report : bool
+        Whether "sigmoid" asks for the whole report beside its statements.
     """
 
     def __init__(
@@ -83,11 +85,13 @@ class ReportLoss(nn.Module):
         alignment_weight,
         classification_weight,
         is_deep,
+        by_report=False,
     ) -> None:
         super().__init__()
         self.alignment = alignment
         self.alignment_weight = alignment_weight
         self.classification_weight = classification_weight
+        self.by_report = by_report
         self.register_buffer("mean", texts.mean(0))
         for name, value in (("texts", texts), ("statements", statements)):
             self.register_buffer(name, value, persistent=False)
@@ -114,8 +118,7 @@ class ReportLoss(nn.Module):
         if self.alignment_weight:
             loss = loss + self.alignment_weight * self._aligned(shared, target)
         if self.classification_weight:
-            likelihood = target[:, N_COLUMNS:]
-            error = F.binary_cross_entropy_with_logits(logits, likelihood)
+            error = self._error_of_statements(logits, target)
             loss = loss + self.classification_weight * error
         return loss
 
@@ -124,14 +127,19 @@ class ReportLoss(nn.Module):
         return F.normalize(self.from_text(self._centred(texts)), dim=1)
 
     def _aligned(self, shared: Tensor, target: Tensor) -> Tensor:
-        key, patient = target[:, 1].long(), target[:, 2]
         if self.alignment == "cosine":
-            return cosine_loss(shared, self.place(self.texts[key]))
+            return cosine_loss(shared, self.place(self.texts[target[:, 1].long()]))
         if self.alignment == "sigmoid" and self.statements is not None:
-            agreement = target[:, N_COLUMNS:]
             logits = self._logits(shared, self.statements)
             logits = logits + self._offsets(self.statements)
-            return sigmoid_loss(logits, agreement, torch.ones_like(logits).bool())
+            loss = self._error_of_statements(logits, target)
+            if not self.by_report:
+                return loss
+            return (loss + self._aligned_with_reports(shared, target)) / 2
+        return self._aligned_with_reports(shared, target)
+
+    def _aligned_with_reports(self, shared: Tensor, target: Tensor) -> Tensor:
+        key, patient = target[:, 1].long(), target[:, 2]
         agreement = self._agreement(key, target[:, N_COLUMNS:])
         # Of one patient, what differs between two reports may be true at both times.
         allowed = (patient[:, None] != patient) | (key[:, None] == key)
@@ -140,6 +148,12 @@ class ReportLoss(nn.Module):
             logits = logits + self._offsets(self.texts[key])
             return sigmoid_loss(logits, agreement, allowed)
         return infonce_loss(logits, agreement**2, allowed)
+
+    def _error_of_statements(self, logits: Tensor, target: Tensor) -> Tensor:
+        """Of how true each is; a report in which none was found tells nothing."""
+        likelihood = target[:, N_COLUMNS:]
+        known = (likelihood > 0).any(1, keepdim=True).expand_as(logits)
+        return sigmoid_loss(logits, likelihood, known)
 
     def _logits(self, shared: Tensor, texts: Tensor) -> Tensor:
         return self.log_scale.clamp(max=4.6).exp() * shared @ self.place(texts).T
