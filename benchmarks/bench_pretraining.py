@@ -4,6 +4,7 @@
 
 collapse    retrieval and spread after training on shuffled pairs, by alignment
 real        macro AUROC on PTB-XL by fold: zero-shot, probes, labels, measurements
+text        codes, words and statements found in free text: probe, zero-shot, retrieval
 unseen      zero-shot for a superclass that pretraining never met
 transfer    real signals, simulated follow-up: C-index by draw of the outcomes
 efficiency  simulated cohorts of n = 100 to 800, by kind of pretraining
@@ -14,7 +15,11 @@ simulated everywhere; signals and reports are in `efficiency` and `cost`.
 """
 
 import argparse
+import ast
+import tempfile
 import time
+from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -38,6 +43,7 @@ from ecgdan_sk.measurements import ECGMeasurements
 from ecgdan_sk.metrics import concordance_index, retrieval_recall
 from ecgdan_sk.pretraining._network import SHARED_DIM
 from ecgdan_sk.records import ECGRecords
+from ecgdan_sk.reports import SentenceEncoder
 
 CLASSES = ["NORM", "MI", "STTC", "CD", "HYP"]
 SMALL = {"batch_size": 32, "max_epochs": 25, "patience": 25}
@@ -232,6 +238,99 @@ CODE_OF = ["NORM", "IMI", "NST_", "IRBBB", "LVH"]
 def _probed(features, labels, train, test):
     model = MultiOutputClassifier(probe()).fit(features[train], labels[train])
     return np.column_stack([p[:, 1] for p in model.predict_proba(features[test])])
+
+
+# --- text ----------------------------------------------------------------------------
+
+
+def text(options):
+    """Print what each way to read reports teaches, by language model.
+
+    The 343 raw records, and where --zscored names them those of the z-scored ones that
+    have a report. All ways see the same ECGs.
+    """
+    with tempfile.TemporaryDirectory() as cache:
+        encoders = {"TF-IDF": None} | {
+            name: SentenceEncoder(model, cache=cache)
+            for name, model in (
+                ("MiniLM", "all-MiniLM-L6-v2"),
+                ("E5", "multilingual-e5-small"),
+            )
+        }
+        for name, data in _with_reports(options).items():
+            _text_of(name, data, encoders, options)
+
+
+def _text_of(name, data, encoders, options):
+    """Print a table for one collection, over folds by patient and seeds."""
+    rows = []
+    for seed in range(options.n_seeds):
+        folds = GroupKFold(options.n_folds, shuffle=True, random_state=seed)
+        for train, test in folds.split(data.X, groups=data.patients):
+            for reads in ("codes", "text", "statements", "both"):
+                for encoder in encoders if reads != "both" else ("MiniLM", "E5"):
+                    scores = _text_fold(
+                        data, train, test, reads, encoders[encoder], seed
+                    )
+                    rows.append({"reads": reads, "encoder": encoder, **scores})
+            print(f"{name}: {len(rows)} networks", flush=True)
+    table = pd.DataFrame(rows).groupby(["reads", "encoder"], sort=False).mean()
+    print(
+        f"{name}, {len(data.X)} ECGs, {options.n_folds} folds, {options.n_seeds} seeds"
+    )
+    print(table.round(3).to_string(), flush=True)
+
+
+def _text_fold(data, train, test, reads, encoder, seed):
+    """Macro AUROC of a probe and of zero-shot prompts, and the mean reciprocal rank."""
+    reports = data.codes if reads == "codes" else data.reports
+    model = ECGReportPretrainer(
+        text_encoder=encoder,
+        reports_as="auto" if reads == "codes" else reads,
+        random_state=seed,
+        **SMALL,
+    ).fit(data.X[train], [reports[i] for i in train])
+    labels = data.labels
+    probed = _probed(model.transform(data.X), labels, train, test)
+    prompted = model.zero_shot(data.X[test], CLASSES)
+    return {
+        "probe": roc_auc_score(labels[test], probed, average="macro"),
+        "zero-shot": roc_auc_score(labels[test], prompted, average="macro"),
+        "reciprocal rank": model.score(data.X[test], [reports[i] for i in test]),
+    }
+
+
+def _with_reports(options):
+    """Collections of ECGs with codes and with a report in words."""
+    raw = _ptbxl(options)
+    raw.reports = list(raw.data.reports)
+    collections = {"raw": raw}
+    if options.zscored:
+        collections["z-scored"] = _zscored(Path(options.zscored))
+    for data in collections.values():
+        rows = np.flatnonzero([any(map(str.isalnum, r)) for r in data.reports])
+        data.X, data.labels = data.X[rows], data.labels[rows]
+        data.patients = data.patients[rows]
+        data.codes = [data.codes[i] for i in rows]
+        data.reports = [data.reports[i] for i in rows]
+    return collections
+
+
+def _zscored(folder):
+    """ECGs that were z-scored lead by lead, those with statements and a report."""
+    table = pd.read_csv(folder / "labels.csv")
+    signals = np.load(folder / "x_100hz_int16.npz")
+    told = (table["report"].notna() & table["scp_codes"].notna()).to_numpy()
+    place = {ecg: i for i, ecg in enumerate(signals["ecg_id"])}
+    table = table[told]
+    rows = [place[ecg] for ecg in table["ecg_id"]]
+    return SimpleNamespace(
+        X=signals["x"][rows].astype(np.float32) / 1000,
+        codes=[ast.literal_eval(codes) for codes in table["scp_codes"]],
+        reports=list(table["report"]),
+        labels=table[CLASSES].to_numpy(int),
+        patients=table["patient_id"].to_numpy(),
+    )
 
 
 # --- unseen --------------------------------------------------------------------------
@@ -459,12 +558,14 @@ def _labels(superclasses):
 
 
 if __name__ == "__main__":
-    parts = (collapse, real, unseen, transfer, efficiency, cost)
+    parts = (collapse, real, text, unseen, transfer, efficiency, cost)
     parts = {part.__name__: part for part in parts}
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("part", choices=parts)
     parser.add_argument("--ptbxl", default="ptb-xl")
+    parser.add_argument("--zscored", help="folder of z-scored records, for `text`")
     parser.add_argument("--n-seeds", type=int, default=3)
+    parser.add_argument("--n-folds", type=int, default=5, help="of `text`")
     parser.add_argument("--n-draws", type=int, default=10)
     parser.add_argument("--n-jobs", type=int, default=1)
     parser.add_argument("--sizes", type=int, nargs="+", default=[100, 200, 400, 800])

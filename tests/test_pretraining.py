@@ -382,7 +382,7 @@ def test_the_text_encoder_is_asked_once(cohort):
         calls.append(len(texts))
         return np.array([[t.count(c) + 1 for c in "aeinrst"] for t in texts], float)
 
-    ECGReportPretrainer(text_encoder=count_letters, **QUICK).fit(
+    ECGReportPretrainer(text_encoder=count_letters, reports_as="text", **QUICK).fit(
         cohort.X, cohort.reports
     )
     assert len(calls) == 1
@@ -395,7 +395,12 @@ def test_the_text_encoder_is_asked_once(cohort):
         (lambda c: [None, *c.reports[1:]], {}, Exception, "missing|None"),
         (lambda c: [{"NROM": 100}] + list(c.scp_codes[1:]), {}, ValueError, "NORM"),
         (lambda c: [{"NORM": 100}] * 80, {}, ValueError, "at least two distinct"),
-        (lambda c: c.reports, {"classification_weight": 1.0}, ValueError, "SCP codes"),
+        (
+            lambda c: c.reports,
+            {"classification_weight": 1.0, "reports_as": "text"},
+            ValueError,
+            "SCP codes",
+        ),
         (lambda c: c.scp_codes, {"alignment_weight": 0.0}, ValueError, "nothing to"),
         (lambda c: c.scp_codes, {"batch_size": 1}, ValueError, "batch_size"),
     ],
