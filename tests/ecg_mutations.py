@@ -107,6 +107,11 @@ def write_seeds(folder):
         (folder / name).write_bytes(data)
         paths[name.split(".")[0]] = folder / name
     paths["wfdb"] = write_wfdb(folder, "record", counts)
+    frames = write_wfdb(folder, "frames", counts, fmt="212")
+    text = frames.read_text().replace("500 500", "125 125", 1)
+    frames.write_text(text.replace(" 212 ", " 212x4 "))
+    paths["frames"] = frames
+    paths["bdf"] = write_edf(folder / "bdf.bdf", counts, kind="BDFPLUS")
     paths["dicom"] = write_dicom(folder / "dicom.dcm", counts)
     paths["edf"] = write_edf(folder / "edf.edf", counts)
     paths["npy"], paths["npz"] = folder / "npy.npy", folder / "npz.npz"

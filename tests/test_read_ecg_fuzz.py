@@ -17,7 +17,7 @@ for package in ("defusedxml", "pydicom", "pyedflib", "sierraecg"):
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")
 
 FORMATS = ("cardiosoft", "muse", "aecg", "sierra", "scp", "csv", "wfdb", "dicom")
-FORMATS += ("edf", "npy", "npz")
+FORMATS += ("edf", "bdf", "frames", "npy", "npz")
 N_MUTATIONS = 30
 
 
@@ -39,8 +39,9 @@ def test_damage_gives_a_recording_or_the_error(seeds, tmp_path, name):
     seed = seeds[name]
     data, path = seed.read_bytes(), tmp_path / seed.name
     rate = 500 if name in ("csv", "npy", "npz") else None
-    if name == "wfdb":
-        (tmp_path / "record.dat").write_bytes(seed.with_suffix(".dat").read_bytes())
+    samples = seed.with_suffix(".dat")
+    if samples.exists():
+        (tmp_path / samples.name).write_bytes(samples.read_bytes())
     path.write_bytes(data)
     whole = read_ecg(path, sampling_rate=rate)
     rng = np.random.default_rng(zlib.crc32(name.encode()))

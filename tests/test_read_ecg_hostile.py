@@ -2,6 +2,7 @@
 
 import importlib.util
 import io
+import os
 import pickle
 import struct
 import tracemalloc
@@ -86,6 +87,38 @@ def test_an_xml_bomb_is_not_expanded(tmp_path):
     start = content.index("<RestingECG>")
     bomb = BOMB + content[start:].replace("MRN-7", "&i;")
     refused(write(tmp_path / "a.xml", bomb.encode()), "declares entities")
+
+
+@pytest.mark.parametrize("encoding", ["gbk", "Shift_JIS", "utf-16", "utf-8", "utf-7"])
+def test_an_xml_bomb_is_not_expanded_in_any_encoding(tmp_path, encoding):
+    content = muse_xml(ecg_counts(50, INDEPENDENT)).decode()
+    bomb = BOMB + content[content.index("<RestingECG>") :].replace("MRN-7", "&i;")
+    bomb = f'<?xml version="1.0" encoding="{encoding}"?>' + bomb
+    said = "damaged" if encoding == "utf-7" else "declares entities"
+    refused(write(tmp_path / "a.xml", bomb.encode(encoding)), f"{said}|no known format")
+
+
+def test_a_pipe_is_refused_unopened(tmp_path):
+    os.mkfifo(tmp_path / "a.xml")
+    refused(tmp_path / "a.xml", "is no regular file")
+
+
+@pytest.mark.parametrize(
+    ("place", "value", "message"),
+    [
+        (slice(244, 252), b"0       ", "last 0.0 seconds"),
+        (slice(236, 244), b"-1      ", "header claims"),
+        (slice(252, 256), b"9999", "header has .* for 9999 channels"),
+        (slice(252, 256), b"1e99", "header has"),
+        (slice(184, 192), b"256     ", "header claims"),
+        (slice(192, 197), b"EDF+D", "interrupted"),
+    ],
+)
+def test_wrong_edf_says_what_is_wrong(tmp_path, counts, place, value, message):
+    path = write_edf(tmp_path / "a.edf", counts)
+    content = bytearray(path.read_bytes())
+    content[place] = value
+    refused(write(path, bytes(content)), message)
 
 
 @pytest.mark.parametrize("kind", ["SYSTEM", 'PUBLIC "x"'])

@@ -190,6 +190,8 @@ def read_recording(path, sampling_rate=None):
         raise ECGFileError(
             f"{path} is a folder; expected a file. Read a folder with read_ecg_folder."
         )
+    if header is None and not path.is_file():
+        raise ECGFileError(f"{path} is no regular file; expected one of {_KNOWN}.")
     if header is not None:
         with reading(path, "WFDB"):
             return _told(wfdb_record(header), sampling_rate)
