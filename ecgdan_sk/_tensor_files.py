@@ -8,34 +8,105 @@ apart into such tensors and values, and put together again, if of the named clas
 import hashlib
 import json
 import os
-import tempfile
+import re
+import shutil
+import socket
+import stat
+import time
+import uuid
+from contextlib import contextmanager
+from glob import escape
 from pathlib import Path
 
 import numpy as np
-from safetensors import SafetensorError, safe_open
+from safetensors import safe_open
 from safetensors.numpy import save
 
 _KEY, _FORMAT = "ecgdan_sk", 1
+_STALE_AFTER = 86_400  # seconds, for what a process of another machine left
 
 
 def write_tensors(path, kind, tensors, content):
     """Write arrays by name, and `content` that JSON can hold, in one step."""
-    path = Path(path)
     tensors = {name: np.array(value, order="C") for name, value in tensors.items()}
     header = {"format": _FORMAT, "kind": kind, "content": content}
     header["digest"] = _digest(tensors, header)
     data = save(tensors, {_KEY: json.dumps(header)})
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
+    with replacing(path) as temporary:
+        handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(handle, "wb") as file:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
+
+
+@contextmanager
+def replacing(path):
+    """A name beside `path` for a file or folder that takes its place once it is whole.
+
+    Nothing is left of one that fails, and of one whose process was killed nothing is
+    left after the next. An OSError, as of a full disk, names the path.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    for left in path.parent.glob(f".{escape(path.name)}.*.tmp"):
+        if _is_stale(left, path.name):
+            _remove(left)
+    name = f".{path.name}.{_host()}-{os.getpid()}-{uuid.uuid4().hex[:8]}.tmp"
+    temporary = path.with_name(name)
+    try:
+        yield temporary
         os.replace(temporary, path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
+    except OSError as error:
+        _remove(temporary)
+        if error.filename is None:
+            raise OSError(error.errno, error.strerror, str(path)) from error
         raise
+    except BaseException:
+        _remove(temporary)
+        raise
+
+
+def check_regular(path, follow=True):
+    """Raise ValueError unless it is a plain file; a FIFO would be waited for.
+
+    Without `follow` a link is refused too, wherever it leads.
+    """
+    mode = os.stat(path, follow_symlinks=follow).st_mode
+    if not stat.S_ISREG(mode):
+        kind = "link" if stat.S_ISLNK(mode) else "folder, device or pipe"
+        raise ValueError(f"{path} is a {kind}; expected a plain file. Copy it there.")
+
+
+def _is_stale(left, name):
+    """Whether a temporary file belongs to no process that may still write it."""
+    match = re.fullmatch(
+        re.escape(f".{name}.") + r"([0-9a-f]{8})-(\d{1,9})-[0-9a-f]{8}\.tmp", left.name
+    )
+    if match is None:
+        return False
+    if match[1] != _host():
+        return time.time() - left.lstat().st_mtime > _STALE_AFTER
+    try:
+        os.kill(int(match[2]), 0)
+    except ProcessLookupError:
+        return True
+    except OSError:
+        return False
+    return False
+
+
+def _host():
+    """Eight letters that tell machines apart."""
+    return hashlib.sha256(socket.gethostname().encode()).hexdigest()[:8]
+
+
+def _remove(path):
+    """Remove a file or folder, if it is there."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def read_tensors(path, kind):
@@ -57,7 +128,7 @@ def read_tensors(path, kind):
             f"{path} is written in format {header.get('format')!r}, this version of "
             f"ecgdan_sk reads {_FORMAT}. Install the version that wrote it."
         )
-    if header.pop("digest", None) != _digest(tensors, header):
+    if not _is_as_written(tensors, header):
         raise ValueError(
             f"{path} was altered after it was written: its digest does not match. "
             "Fetch it again, or write it anew."
@@ -67,13 +138,12 @@ def read_tensors(path, kind):
 
 def _read(path):
     """All that is in a file, as long as it is one of ours."""
+    check_regular(path)
     try:
         with safe_open(path, "numpy") as file:
             header = json.loads((file.metadata() or {})[_KEY])
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except FileNotFoundError:
-        raise
-    except (SafetensorError, KeyError, ValueError, TypeError, OSError) as error:
+    except Exception as error:  # a damaged file raises whatever it likes
         raise ValueError(
             f"{path} is no file of ecgdan_sk, or it is truncated: its header cannot be "
             f"read ({type(error).__name__}). Give a file that the `save` of an "
@@ -82,6 +152,15 @@ def _read(path):
     if not isinstance(header, dict):
         raise ValueError(f"{path} is no file of ecgdan_sk: its header is no object.")
     return tensors, header
+
+
+def _is_as_written(tensors, header):
+    """Whether all that a file says has the digest that it was written with."""
+    digest = header.pop("digest", None)
+    try:
+        return "content" in header and digest == _digest(tensors, header)
+    except RecursionError:
+        return False
 
 
 def _digest(tensors, header):

@@ -181,11 +181,11 @@ def as_signals(array, scale=None):
         # An absent lead needs NaN.
         scale = 1.0
     if scale is not None:
-        source = InMillivolts(source, _checked_scale(scale, array.shape[0]))
+        source = InMillivolts(source, checked_scale(scale, array.shape[0]))
     return SignalView(source, np.arange(array.shape[0]))
 
 
-def _checked_scale(scale, n_samples):
+def checked_scale(scale, n_samples):
     """One positive number, or one for each recording, in float32."""
     scale = np.asarray(scale, np.float32)
     if scale.shape not in ((), (n_samples,)) or not (

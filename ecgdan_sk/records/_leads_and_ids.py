@@ -2,6 +2,7 @@
 
 import re
 import warnings
+from numbers import Real
 
 import numpy as np
 import pandas as pd
@@ -15,6 +16,9 @@ _WRITTEN |= {f"ML{lead}": lead for lead in LEADS[:3]}
 _PREFIX = re.compile(
     r"^(mdc_ecg_lead_|(lead|ableitung|ecg|ekg)[\s_:-]+)+", re.IGNORECASE
 )
+
+
+_FASTEST = 1e6  # Hz, above every recorder
 
 
 def lead_name(text):
@@ -41,10 +45,11 @@ def checked_rate(sampling_rate):
     """A positive number of Hz, or None."""
     if sampling_rate is None:
         return None
-    if not (np.isfinite(sampling_rate) and sampling_rate > 0):
+    is_number = isinstance(sampling_rate, Real) and not isinstance(sampling_rate, bool)
+    if not (is_number and 0 < sampling_rate <= _FASTEST):
         raise ValueError(
-            f"Expected a positive sampling rate in Hz, got {sampling_rate!r}. "
-            "Leave it None where it is unknown."
+            f"Expected a positive sampling rate in Hz, up to {_FASTEST:g}, got "
+            f"{sampling_rate!r}. Leave it None where it is unknown."
         )
     return float(sampling_rate)
 

@@ -241,19 +241,24 @@ class ECGRecords:
         Returns
         -------
         Path
-            The folder, of `signals.npy`, with a scale for int16, `table.parquet` of
-            covariates and identifiers, if any, and `manifest.json`.
+            The folder, of `signals.npy` and the digest of each recording, with a scale
+            for int16, `table.parquet` of covariates and identifiers, if any, and
+            `manifest.json` with the digests of the others.
         """
         return save_records(self, path, dtype)
 
     @classmethod
-    def open(cls, path):
+    def open(cls, path, *, verify="on-read"):
         """Recordings of a folder that `save` made; their signals stay in the file.
 
         Parameters
         ----------
         path : str or path-like
             The folder.
+        verify : {"on-read", "at-once", "never"}, default="on-read"
+            When the samples are held against the digests they were saved with: each
+            recording when it is first read, all of them now, or not at all. All else in
+            the folder is verified in any case.
 
         Returns
         -------
@@ -263,9 +268,10 @@ class ECGRecords:
         Raises
         ------
         ValueError
-            If the folder is not one of `save`, or not as its manifest says.
+            If the folder is not one of `save`, or not as it was saved; where samples
+            are not, when they are verified.
         """
-        return cls(**open_records(path))
+        return cls(**open_records(path, verify))
 
 
 def as_records(X):

@@ -4,7 +4,16 @@ A source has the `shape` (n_leads, n_times) and the `dtype` of a recording, and 
 those of some keys: ``read(keys)`` has the shape (n, n_leads, n_times).
 """
 
+import hashlib
+
 import numpy as np
+
+N_DIGEST = 16  # bytes for each recording
+
+
+def row_digest(row):
+    """BLAKE2 of the bytes of a recording."""
+    return hashlib.blake2b(row.tobytes(), digest_size=N_DIGEST).digest()
 
 
 class ReadOneByOne:
@@ -78,6 +87,28 @@ class FileRows:
         return np.ndarray(
             (len(keys), *self.shape), self.dtype, raw, self.start, strides
         )
+
+
+class Verified:
+    """Recordings of a file, each held against its digest when it is first read."""
+
+    def __init__(self, source, path, digests):
+        self.source, self.path, self.digests = source, path, digests
+        self.shape, self.dtype = source.shape, source.dtype
+        self.seen = np.zeros(len(digests), bool)
+
+    def read(self, keys):
+        """The recordings at these positions."""
+        rows = self.source.read(keys)
+        for i in np.flatnonzero(~self.seen[keys]):
+            if row_digest(rows[i]) != self.digests[keys[i]].tobytes():
+                raise ValueError(
+                    f"Recording {keys[i]} in {self.path} is not as it was saved: its "
+                    "digest differs, the file is damaged or was altered. Copy it "
+                    "again, or leave this recording out."
+                )
+            self.seen[keys[i]] = True
+        return rows
 
 
 class InMillivolts:
