@@ -17,6 +17,7 @@ from ecg_writers import (
 )
 
 from ecgdan_sk.datasets import ECGFileError, read_ecg
+from ecgdan_sk.datasets._cohorts import _wfdb_records
 from ecgdan_sk.datasets._formats._recording import mv_per
 from ecgdan_sk.records import LEADS
 
@@ -69,6 +70,15 @@ def test_a_micro_sign_in_a_wfdb_header_is_kept(tmp_path, counts, encoding, fmt):
     text = header.read_text().replace("/mV", "/\u00b5V")
     header.write_bytes(text.encode(encoding))
     signals = read_ecg(header).signals[0]
+    np.testing.assert_allclose(signals, in_mv(counts), rtol=1e-6, atol=1e-9)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "latin-1"])
+def test_a_micro_sign_is_kept_in_cohorts_of_wfdb(tmp_path, counts, encoding):
+    header = write_wfdb(tmp_path, "r", counts, gain=0.2)
+    text = header.read_text().replace("/mV", "/\u00b5V")
+    header.write_bytes(text.encode(encoding))
+    signals = _wfdb_records.read_ecg(tmp_path / "r", 500, 500)
     np.testing.assert_allclose(signals, in_mv(counts), rtol=1e-6, atol=1e-9)
 
 

@@ -8,7 +8,14 @@ import numpy as np
 
 from ...records import LEADS
 from ...records._leads_and_ids import first_ten
-from .._formats._recording import ECGFileError, lead_name, mv_per, reading
+from .._formats._recording import (
+    ECGFileError,
+    lead_name,
+    mv_per,
+    reading,
+    text_in,
+)
+from .._formats._wfdb_signals import described
 
 # Headers of a few hundred bytes; what is longer is no header of a recording.
 _LONGEST_HEADER = 65_536
@@ -52,8 +59,9 @@ def check_present(root, names, records, remedy, suffixes=(".hea", ".dat")):
 
 def read_header(record):
     """The header of a recording, without its signals."""
-    with open(f"{record}.hea", encoding="utf-8", errors="replace") as file:
-        lines = [line.strip() for line in file.read(_LONGEST_HEADER).splitlines()]
+    with open(f"{record}.hea", "rb") as file:
+        text = text_in(file.read(_LONGEST_HEADER))
+    lines = [line.strip() for line in text.splitlines()]
     comments = [line[1:].strip() for line in lines if line.startswith("#")]
     lines = [line for line in lines if line and not line.startswith("#")]
     match = _RECORD_LINE.match(lines[0]) if lines else None
@@ -85,7 +93,9 @@ def read_ecg(record, sampling_rate, n_times, leads=LEADS):
         )
     with reading(record, "WFDB"):
         ecg = wfdb.rdrecord(str(record), sampto=n_times, return_res=32)
-        return _by_name(ecg.p_signal.T, ecg.sig_name, ecg.units, leads)
+        # wfdb drops what is not ASCII, and with it the micro of a microvolt.
+        units = [described(line, i).unit for i, line in enumerate(header.signals)]
+        return _by_name(ecg.p_signal.T, ecg.sig_name, units, leads)
 
 
 def signal_names(header):
