@@ -273,7 +273,7 @@ def _text_of(name, data, encoders, options):
                         data, train, test, reads, encoders[encoder], seed
                     )
                     rows.append({"reads": reads, "encoder": encoder, **scores})
-            print(f"{name}: {len(rows)} networks", flush=True)
+                    print(name, len(rows), rows[-1], flush=True)
     table = pd.DataFrame(rows).groupby(["reads", "encoder"], sort=False).mean()
     print(
         f"{name}, {len(data.X)} ECGs, {options.n_folds} folds, {options.n_seeds} seeds"

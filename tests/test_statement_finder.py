@@ -148,6 +148,7 @@ def test_typing_errors_and_damage_are_forgiven(text, statement):
 def test_opposites_of_one_letter_stay_apart():
     assert found("hypokalaemia") == found("hyperkalaemia") == {"EL": 35}
     assert "NORM" not in found("abnormal ecg")
+    assert found("unregelmässiger rhythmus, keine p-welle erkannt") == {}
     assert found("inferior infarct").keys() != found("anterior infarct").keys()
 
 

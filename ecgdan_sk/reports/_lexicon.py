@@ -91,11 +91,11 @@ class Meaning:
 
 @dataclass(frozen=True, eq=False)
 class Lexicon:
-    """Phrases by their first word, the longest first; and all words in them."""
+    """Phrases by their first word, the longest first; long words by first letter."""
 
     by_first_word: dict
     words: frozenset
-    long_words: tuple
+    long_words: dict
     abbreviations: frozenset
     codes: dict
 
@@ -136,10 +136,13 @@ def _lexicon(entries, abbreviations):
     for words, meaning in sorted(entries.items(), key=lambda entry: -_weight(entry[0])):
         by_first_word.setdefault(words[0], []).append((words[1:], meaning))
     words = frozenset(word for words in entries for word in words if word != "*")
+    long_words = {}
+    for word in sorted(word for word in words if len(word) > 4):
+        long_words.setdefault(word[0], []).append(word)
     return Lexicon(
         by_first_word,
         words,
-        tuple(sorted(word for word in words if len(word) > 4)),
+        long_words,
         frozenset(abbreviations),
         # Some reports hold codes beside the words; two letters may be anything.
         {c.lower(): c for c in load_statements().index if c.isalnum() and len(c) > 2},

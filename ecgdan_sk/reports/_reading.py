@@ -76,7 +76,8 @@ def _spelled(word, lexicon):
         return word
     found = process.extractOne(
         word,
-        lexicon.long_words,
+        # "unregelmässig" is no typing error of its opposite.
+        lexicon.long_words.get(word[0], ()),
         scorer=OSA.distance,
         score_cutoff=1 if len(word) < 9 else 2,
     )
