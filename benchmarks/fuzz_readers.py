@@ -3,7 +3,8 @@
 Run: python benchmarks/fuzz_readers.py [--mutations 10000] [--formats edf scp]
 Small files written here stand for each format; real ones are added from the folder
 ECGDAN_DATA, else ../shared/data. Anything else than a result or the package's own
-error ends the run with the file kept.
+error ends the run with the file kept. Files of the package's own, of a folder of
+ECGRecords and of a model's tensors, must give what was written, or a ValueError.
 """
 
 import argparse
@@ -17,11 +18,14 @@ from pathlib import Path
 from time import process_time
 
 import numpy as np
+import pandas as pd
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
-from ecg_mutations import damaged, write_seeds  # noqa: E402
+from ecg_mutations import damaged, mutated, write_seeds  # noqa: E402
 
+from ecgdan_sk._tensor_files import read_tensors, write_tensors  # noqa: E402
 from ecgdan_sk.datasets import ECGFileError, read_ecg  # noqa: E402
+from ecgdan_sk.records import ECGRecords  # noqa: E402
 
 DATA = Path(os.environ.get("ECGDAN_DATA", Path(__file__).parents[2] / "shared/data"))
 REAL = {
@@ -52,6 +56,50 @@ def main():
             if arguments.formats is None or name in arguments.formats:
                 rng = np.random.default_rng([arguments.seed, zlib.crc32(name.encode())])
                 fuzz(name, path, Path(folder, "damaged"), arguments.mutations, rng)
+        if arguments.formats is None or "own" in arguments.formats:
+            for path, read in own_files(Path(folder, "own")):
+                rng = np.random.default_rng([arguments.seed, zlib.crc32(b"own")])
+                fuzz_own(path, read, arguments.mutations, rng)
+
+
+def own_files(folder):
+    """Each file that the package writes, and a function that tells all it says."""
+    rng = np.random.default_rng(0)
+    ids = [f"r{i}" for i in range(6)]
+    table = pd.DataFrame({"age": np.arange(6.0), "site": list("aabbcc")}, index=ids)
+    records = ECGRecords(
+        rng.normal(0, 0.3, (6, 12, 100)), 100, covariates=table, ids=ids
+    )
+    saved = records.save(folder / "records")
+    for path in sorted(saved.iterdir()):
+        yield path, lambda _: told(ECGRecords.open(saved))
+    model = folder / "model.safetensors"
+    write_tensors(model, "model", {"a": rng.normal(size=(8, 9))}, {"leads": ["I"]})
+    yield model, lambda path: repr(read_tensors(path, "model"))
+
+
+def told(records):
+    """All that records say, as bytes and text."""
+    plain = (records.leads, records.sampling_rate, records.ids.tolist())
+    return np.asarray(records).tobytes(), plain, records.covariates.to_json()
+
+
+def fuzz_own(path, read, n_mutations, rng):
+    """Damage one file of ours as often as asked; nothing else may be read of it."""
+    whole, expected = path.read_bytes(), read(path)
+    n_read, slowest = 0, 0.0
+    for _ in range(n_mutations):
+        path.write_bytes(mutated(whole, rng))
+        start = process_time()
+        try:
+            if read(path) != expected:
+                raise AssertionError(f"{path.name} was read as what it is not")
+            n_read += 1
+        except ValueError:
+            pass
+        slowest = max(slowest, process_time() - start)
+    path.write_bytes(whole)
+    report("own", path, n_read, n_mutations, slowest)
 
 
 def real_files():
@@ -82,6 +130,11 @@ def fuzz(name, path, folder, n_mutations, rng):
             print(f"This content of {path.name} gave another error: {kept}")
             raise
         slowest = max(slowest, process_time() - start)
+    report(name, path, n_read, n_mutations, slowest)
+
+
+def report(name, path, n_read, n_mutations, slowest):
+    """Print what became of one file."""
     megabytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     print(
         f"| {name} | {path.name} | {n_read} | {n_mutations - n_read} | {slowest:.2f} s "
