@@ -318,7 +318,9 @@ def out_of_fold(estimator, X, y, cv=5, *, groups=None, n_jobs=None):
     -------
     ndarray of shape (n_samples,)
         Mean rank, inside (0, 1); higher means an earlier event. To be compared with
-        `y`, for instance by `concordance_index` or `paired_c_index_difference`.
+        `y`, for instance by `concordance_index`. Not by tests or intervals, which take
+        the ranks for those of one model: two models are compared by the scores of
+        repeated folds, see `ecgdan_sk.metrics.compare_models`.
 
     Raises
     ------

@@ -993,11 +993,12 @@ def test_comparison_is_the_corrected_t_test():
     a, b = rng.normal(0.75, 0.05, 10), rng.normal(0.7, 0.05, 10)
     result = compare_models(a, b, n_splits=2, confidence_level=0.9)
     plain = stats.ttest_rel(a, b)
-    # 10 scores, half of the samples in each test set: 1/10 becomes 1/10 + 1.
+    # 10 scores, half of the samples in each test set: 1/10 becomes 1/10 + 1. The two
+    # of each of the five repeats have one degree of freedom.
     statistic = plain.statistic * np.sqrt((1 / 10) / (1 / 10 + 1))
     assert result.value == pytest.approx((a - b).mean())
-    assert result.p_value == pytest.approx(2 * stats.t(9).sf(statistic))
-    half = stats.t(9).ppf(0.95) * result.value / statistic
+    assert result.p_value == pytest.approx(2 * stats.t(5).sf(statistic))
+    half = stats.t(5).ppf(0.95) * result.value / statistic
     assert (result.low, result.high) == pytest.approx(
         (result.value - half, result.value + half)
     )

