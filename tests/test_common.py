@@ -110,7 +110,12 @@ def test_the_checks_do_run(tabular):
     assert len(list(estimator_checks_generator(tabular()))) >= 45
 
 
-PRETRAINING = {"max_epochs": 2, "batch_size": 32, "random_state": 0}
+PRETRAINING = {
+    "max_epochs": 2,
+    "batch_size": 32,
+    "random_state": 0,
+    "reports_as": "text",
+}
 
 
 @parametrize_with_checks([TabularSurvival(**QUICK), TabularPretrainer(**PRETRAINING)])
