@@ -1,6 +1,7 @@
 """External validation, subgroups, age and incremental value, against known truths."""
 
 import lifelines
+import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
@@ -9,8 +10,10 @@ from sklearn.base import BaseEstimator
 from sksurv.util import Surv
 
 from ecgdan_sk.metrics import brier_score, calibration, concordance_index
+from ecgdan_sk.plotting import ForestDisplay
 from ecgdan_sk.records import ECGRecords
 from ecgdan_sk.validation import (
+    Robustness,
     age_dependence,
     incremental_value,
     subgroups,
@@ -396,3 +399,26 @@ def test_the_page_tells_all_and_lets_nothing_in(tmp_path):
     assert text.count("<tr>") > 27
     assert text.count("to be written by you") == 27 - 7
     assert report.table_one.loc["age missing", "All"] == "5"
+
+
+def test_groups_and_changes_are_drawn(cohort):
+    X, y, _ = cohort
+    by = np.where(np.arange(len(X)) < len(X) - 20, "many", "few")
+    found = subgroups(
+        Exponential(WEIGHTS), X, y, by=by, times=4, n_bootstrap=20, random_state=0
+    )
+    drawn = ForestDisplay.from_subgroups(
+        found, "calibration slope", time=4, reference=1.0
+    )
+    names = [tick.get_text() for tick in drawn.ax_.get_yticklabels()]
+    assert [name.split(" (")[0] for name in names] == ["few", "many"]
+    assert drawn.is_small.tolist() == [1, 0]
+    value = found.table["value"]["many", 4.0, "calibration slope"]
+    assert drawn.values[1] == value
+    assert drawn.ax_.get_xlabel() == "calibration slope at time 4"
+    with pytest.raises(ValueError, match="no measure 'AUC' at time None"):
+        ForestDisplay.from_subgroups(found, "AUC")
+    table = pd.DataFrame({"changed_third": [0.1, 0.2]}, index=["a", "b"])
+    drawn = ForestDisplay.from_robustness(Robustness(table, None))
+    assert drawn.ax_.get_xlabel() == "changed third"
+    plt.close("all")

@@ -109,6 +109,8 @@ def test_incidences_of_competing_causes(learned, loss):
     assert incidence.shape == (1000, 2, 3)
     survival = model.predict_survival_at(X, times)
     np.testing.assert_allclose(incidence.sum(1) + survival, 1)
+    np.testing.assert_array_equal(model.predict_risk(X, times), incidence[:, 0])
+    np.testing.assert_allclose(model.predict_risk(X, 0.5), incidence[:, 0, 1])
     # Both causes have the same relative hazards: 2 to 1 in everyone.
     truth = 1 - np.exp(-np.exp(log_risk)[:, None] * times)
     assert np.abs(incidence[:, 0] - 2 / 3 * truth).mean() < 0.08

@@ -89,6 +89,33 @@ class SurvivalCurves:
         survival = np.exp(-self._cumulative_hazards(X, at, strata).sum(1))
         return survival if np.ndim(times) else survival[:, 0]
 
+    def predict_risk(self, X, time, *, strata=None):
+        """Probability of the event, of the first cause if several, by a time.
+
+        Parameters
+        ----------
+        X : array-like or ECGRecords of shape (n_samples, n_leads, n_times)
+            ECGs in mV.
+        time : float or array-like of shape (n_times,)
+            From 0 to the end of the follow-up seen in `fit`, in the unit of its target.
+        strata : array-like of shape (n_samples,) or None, default=None
+            Stratum of each sample, as for `predict_cumulative_hazard_function`.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_times), or (n_samples,) for one time
+            Between 0 and 1. With one cause it is 1 - `predict_survival_at`, with
+            several the cumulative incidence of the first.
+
+        Raises
+        ------
+        ValueError
+            If a time lies beyond the follow-up.
+        """
+        times = np.atleast_1d(np.asarray(time, dtype=np.float64))
+        risk = self.predict_cumulative_incidence(X, times, strata=strata)[:, 0]
+        return risk if np.ndim(time) else risk[:, 0]
+
     def predict_median_survival_time(self, X, *, strata=None):
         """Time at which half of the patients like this one have had an event.
 

@@ -6,6 +6,7 @@ from ._calibration_curve import CalibrationDisplay
 from ._decision import DecisionCurveDisplay
 from ._ecg import ECGDisplay
 from ._embedding import EmbeddingDisplay
+from ._forest import ForestDisplay
 from ._group_difference import GroupDifferenceDisplay
 from ._kaplan_meier import KaplanMeierDisplay
 from ._measurement import MeasurementDisplay
@@ -18,6 +19,7 @@ __all__ = [
     "DecisionCurveDisplay",
     "ECGDisplay",
     "EmbeddingDisplay",
+    "ForestDisplay",
     "GroupDifferenceDisplay",
     "KaplanMeierDisplay",
     "MeasurementDisplay",
