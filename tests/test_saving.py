@@ -10,6 +10,7 @@ import time
 import numpy as np
 import pytest
 import safetensors.numpy
+import torch
 from sklearn.base import clone
 
 from ecgdan_sk import DualAttentionSurvival
@@ -185,14 +186,86 @@ def test_weights_that_are_not_whole_are_refused(saved, tmp_path, change, message
         DualAttentionSurvival.load(path)
 
 
-@pytest.mark.parametrize("key", ["params", "fitted", "histories"])
-def test_a_model_without_a_part_is_refused(saved, tmp_path, key):
+def _rewritten(saved, path, change):
+    """A file with a right digest, whose tensors or content are changed."""
     tensors, content = read_tensors(saved, "DualAttentionSurvival")
-    del content[key]
-    path = tmp_path / "model.safetensors"
+    change(tensors, content)
     write_tensors(path, "DualAttentionSurvival", tensors, content)
-    with pytest.raises(ValueError, match=f"not hold a whole model.*{key}"):
+    return path
+
+
+def _fitted(content):
+    return dict(content["fitted"]["dict"])
+
+
+def _spoil_means(tensors, content):
+    state = dict(_fitted(content)["likelihood_"]["state"])
+    name = f"array/{state['means_']['array']}"
+    tensors[name] = np.full_like(tensors[name], np.nan)
+
+
+def _drop(name):
+    def change(tensors, content):
+        pairs = content["fitted"]["dict"]
+        content["fitted"]["dict"] = [pair for pair in pairs if pair[0] != name]
+
+    return change
+
+
+def _set(part, name, value):
+    def change(tensors, content):
+        pairs = content[part]["dict"]
+        content[part]["dict"] = [[k, value if k == name else v] for k, v in pairs]
+
+    return change
+
+
+UNSOUND = {
+    "no parameters": (lambda t, c: c.pop("params"), "params"),
+    "nothing fitted": (lambda t, c: c.pop("fitted"), "fitted"),
+    "no history": (lambda t, c: c.pop("histories"), "histories"),
+    "no version": (lambda t, c: c.pop("version"), "version"),
+    "no network": (lambda t, c: c.update(histories=[]), "no network"),
+    "one network of two": (lambda t, c: c["histories"].append([]), "got None"),
+    "means of NaN": (_spoil_means, r"likelihood_\.means_ holds values .* not finite"),
+    "infinite time": (_set("fitted", "follow_up_", np.inf), "follow_up_ holds values"),
+    "no likelihood": (_drop("likelihood_"), "no likelihood_ in it"),
+    "no censoring": (_drop("censoring_"), "no censoring_ in it"),
+    "another likelihood": (_set("fitted", "likelihood_", 3), "n_outputs"),
+    "batches of text": (_set("params", "batch_size", "all"), "batch_size"),
+    "unknown parameter": (lambda t, c: c["params"]["dict"].append(["x", 1]), "'x'"),
+    "array that is not there": (
+        _set("fitted", "leads_in_", {"array": 99}),
+        "IndexError",
+    ),
+    "of no class of ours": (
+        _set("fitted", "censoring_", {"class": "Popen", "state": []}),
+        "Popen",
+    ),
+    "content that is a list": (lambda t, c: c.update(fitted=[1, 2]), "no censoring_"),
+}
+
+
+@pytest.mark.parametrize(("change", "message"), UNSOUND.values(), ids=UNSOUND)
+def test_a_model_that_is_not_sound_is_refused(saved, tmp_path, change, message):
+    path = _rewritten(saved, tmp_path / "model.safetensors", change)
+    with pytest.raises(ValueError, match=f"not hold a whole model.*{message}"):
         DualAttentionSurvival.load(path)
+
+
+def test_a_network_of_absurd_size_is_refused_before_it_takes_memory(saved, tmp_path):
+    huge = {"class": "Compact", "state": [["n_channels", 32], ["latent_dim", 10**9]]}
+    huge["state"] += [["lead_attention", True], ["temporal_attention", True]]
+    change = _set("params", "architecture", huge)
+    path = _rewritten(saved, tmp_path / "model.safetensors", change)
+    with pytest.raises(ValueError, match=r"to_latent.* of shape \(1000000000, 64\)"):
+        DualAttentionSurvival.load(path)
+
+
+def test_loading_leaves_the_callers_generator_alone(saved):
+    before = torch.random.get_rng_state()
+    DualAttentionSurvival.load(saved)
+    assert torch.equal(torch.random.get_rng_state(), before)
 
 
 def test_an_unfitted_model_cannot_be_saved(tmp_path):

@@ -293,7 +293,7 @@ def test_callbacks_of_the_user_are_called(data):
 
 
 def test_a_loss_that_is_not_finite_names_epoch_and_remedy(data):
-    with pytest.raises(FloatingPointError, match=r"became .* in epoch \d+.*Lower lr"):
+    with pytest.raises(FloatingPointError, match=r"in epoch \d+.*Lower lr"):
         DualAttentionSurvival(**QUICK | {"lr": 1e30, "max_epochs": 20}).fit(*data)
 
 

@@ -5,10 +5,10 @@ import pytest
 import torch
 from sklearn.base import clone
 
-from ecgdan_sk import DualAttentionSurvival
+from ecgdan_sk import DualAttentionSurvival, ECGReportPretrainer
 from ecgdan_sk._architectures._paper import pad
 from ecgdan_sk._architectures._weights import encoder_weights, write_encoder_weights
-from ecgdan_sk._training import ECGNet, seeded
+from ecgdan_sk._training import ECGNet, remedy, seeded
 from ecgdan_sk._training import _net as _net_module
 from ecgdan_sk._training._callbacks import one_cycle
 from ecgdan_sk.architectures import Compact, Paper, read_encoder_weights
@@ -385,3 +385,44 @@ def test_a_gpu_agrees_with_the_cpu(cohort):
     ]
     risks = [model.predict(cohort.X) for model in models]
     assert np.corrcoef(*risks)[0, 1] > 0.99
+
+
+def _fitted(kind, cohort, X):
+    if kind == "survival":
+        return DualAttentionSurvival(**QUICK).fit(X, cohort.y)
+    return ECGReportPretrainer(max_epochs=2, random_state=0).fit(X, cohort.scp_codes)
+
+
+@pytest.mark.parametrize("kind", ["survival", "pretraining"])
+@pytest.mark.parametrize("height", [1e25, 1e37])
+def test_an_ecg_that_drives_training_out_of_bounds_is_named(cohort, kind, height):
+    X = np.array(cohort.X)
+    X[17, 2, 5::20] = height
+    with pytest.raises((FloatingPointError, ValueError), match=r"X\[17\].*leave"):
+        _fitted(kind, cohort, X)
+
+
+def test_the_ecgs_that_stand_out_are_named_the_highest_first():
+    X = np.random.default_rng(0).normal(size=(600, 2, 50)).astype(np.float32)
+    X[[3, 299, 580], 1, 7] = 1e9, -1e12, 1e5
+    X[4, 0] = np.nan
+    text = remedy(X, 0.1)
+    assert "X[299] (1e+12 mV), X[3] (1e+09 mV), X[580] (1e+05 mV)" in text
+    assert "lr" not in text
+    X[:50, 0, 0] = 1e6
+    assert "and 47 more" in remedy(X, 0.1)
+    assert "Lower lr (now 0.1)" in remedy(np.ones_like(X), 0.1)
+
+
+def test_a_model_whose_validation_is_not_finite_is_none(cohort, monkeypatch):
+    monkeypatch.setattr(ECGNet, "scores", lambda *_: {"loss": np.nan})
+    with pytest.raises(FloatingPointError, match="validation loss became nan"):
+        DualAttentionSurvival(**QUICK).fit(cohort.X, cohort.y)
+
+
+def test_what_is_learned_of_the_outputs_is_finite_or_refused(cohort, monkeypatch):
+    monkeypatch.setattr(
+        DualAttentionSurvival, "_outputs", lambda *_: np.full((1, 120, 1), 1e308)
+    )
+    with np.errstate(all="ignore"), pytest.raises(FloatingPointError, match="means_"):
+        DualAttentionSurvival(**QUICK).fit(cohort.X, cohort.y)

@@ -1,7 +1,9 @@
 """The only folder that knows skorch: nets, batches with events, seeds and devices."""
 
 from ._batches import ECGDataset, split_by_event
+from ._files import not_finite, read_model, write_model
 from ._fingerprint import checkpoint_folder
+from ._finite import remedy
 from ._net import ECGNet, in_pieces
 from ._seeds import seeded
 from ._settings import shared_settings
@@ -23,9 +25,13 @@ __all__ = [
     "in_pieces",
     "load_weights",
     "net_outputs",
+    "not_finite",
+    "read_model",
+    "remedy",
     "restored_net",
     "seeded",
     "shared_settings",
     "split_by_event",
     "train_net",
+    "write_model",
 ]

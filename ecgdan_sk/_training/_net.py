@@ -2,6 +2,7 @@
 
 from contextlib import contextmanager
 
+import numpy as np
 import torch
 from skorch import NeuralNet
 from skorch.dataset import unpack_data
@@ -11,6 +12,7 @@ from torch import Tensor, nn
 from ..augmentation import Augmentation
 from ..losses import reconstruction_loss
 from ..network import present_leads
+from ._finite import check_finite_state
 from ._seeds import seeded
 
 NOTHING = Augmentation()
@@ -112,9 +114,7 @@ class ECGNet(NeuralNet):
             loss.backward()
         if not torch.isfinite(loss):
             raise FloatingPointError(
-                f"The training loss became {loss.item()} in epoch "
-                f"{len(self.history)}. Lower lr (now {self.lr:g}), and look for ECGs "
-                "of extreme amplitude."
+                f"The training loss became {loss.item()} in epoch {len(self.history)}."
             )
         parameters = [p for _, p in self.get_all_learnable_params()]
         torch.nn.utils.clip_grad_norm_(parameters, self.max_norm)
@@ -124,8 +124,15 @@ class ECGNet(NeuralNet):
         """Train over batches; validate over all of the validation part at once."""
         if training or iterator is None:
             super().run_single_epoch(iterator, training, prefix, step_fn, **fit_params)
+            check_finite_state(self)
             return
-        for name, value in self.scores(iterator).items():
+        scores = self.scores(iterator)
+        if not np.isfinite(scores["loss"]):
+            raise FloatingPointError(
+                f"The validation loss became {scores['loss']} in epoch "
+                f"{len(self.history)}."
+            )
+        for name, value in scores.items():
             self.history.record(f"{prefix}_{name}", value)
 
     def scores(self, iterator) -> dict[str, float]:

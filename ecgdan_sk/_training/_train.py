@@ -10,7 +10,9 @@ from skorch.history import History
 from ._batches import ECGDataset, EventBatchSampler, as_is, event_loader
 from ._callbacks import KeepBest, OneCycle, ProgressBar, Unfreeze
 from ._checkpoint import Checkpoint
+from ._finite import remedy
 from ._net import ECGNet
+from ._seeds import seeded
 
 
 def train_net(
@@ -90,15 +92,26 @@ def _fit(net, dataset):
     if checkpoint and checkpoint.resume(net):
         net.interrupted_ = False
         return
-    net.partial_fit(dataset, None, epochs=net.max_epochs - len(net.history))
+    try:
+        net.partial_fit(dataset, None, epochs=net.max_epochs - len(net.history))
+    except FloatingPointError as error:
+        raise FloatingPointError(f"{error} {remedy(dataset.signals, net.lr)}") from None
     if checkpoint and not net.interrupted_:
         checkpoint.write(net, is_done=True)
 
 
 def restored_net(
-    module, criterion, weights, epochs, *, device="auto", **params
+    module, criterion, weights, loss_weights, epochs, *, device="auto", **params
 ) -> ECGNet:
     """A net that predicts with the given weights, and the history that led there."""
+    settings = {
+        name.removeprefix("module__"): value
+        for name, value in params.items()
+        if name.startswith("module__")
+    }
+    # A network without numbers first: what a file promises may not fit in memory.
+    with torch.device("meta"):
+        _check_weights(module(**settings), weights)
     net = ECGNet(
         module,
         criterion,
@@ -109,8 +122,12 @@ def restored_net(
         device=chosen_device(device),
         verbose=0,
         **params,
-    ).initialize()
-    _fill(net.module_, weights)
+    )
+    with seeded(0):
+        net.initialize()
+    _check_weights(net.criterion_, loss_weights)
+    load_weights(net.module_, weights)
+    load_weights(net.criterion_, loss_weights)
     net.history_ = History({**epoch, "batches": []} for epoch in epochs)
     return net
 
@@ -122,8 +139,8 @@ def load_weights(module, weights) -> None:
     module.load_state_dict(state)
 
 
-def _fill(module, weights) -> None:
-    """Set all weights of a module, once it is certain that they are its own."""
+def _check_weights(module, weights) -> None:
+    """Raise unless the weights are all those of a module, and finite."""
     ours = {name: tuple(value.shape) for name, value in module.state_dict().items()}
     theirs = {name: tuple(np.shape(value)) for name, value in weights.items()}
     for name in ours | theirs:
@@ -133,7 +150,6 @@ def _fill(module, weights) -> None:
             )
         if not np.isfinite(weights[name]).all():
             raise ValueError(f"{name} holds values that are not finite")
-    load_weights(module, weights)
 
 
 def net_outputs(nets, X, step=ECGNet.evaluation_step) -> np.ndarray:

@@ -280,7 +280,8 @@ class ECGReportPretrainer(
         ValueError
             If `X` or `reports` is not as described, or all objectives have weight 0.
         FloatingPointError
-            If the loss becomes non-finite.
+            If the loss, or a weight, becomes non-finite; it names the ECGs whose
+            amplitudes stand out.
         """
         self._validate_params()
         records = as_records(X)

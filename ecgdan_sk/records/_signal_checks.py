@@ -66,7 +66,7 @@ def check_amplitude(X):
 
 def typical_spread(X):
     """Median over recordings and leads of the standard deviation over time."""
-    with np.errstate(invalid="ignore"):
+    with np.errstate(invalid="ignore", over="ignore"):
         spread = np.asarray(X[:: max(1, len(X) // 256)]).std(axis=2)
     spread = spread[spread > 0]
     return float(np.median(spread)) if spread.size else 1.0

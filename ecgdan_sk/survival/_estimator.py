@@ -29,7 +29,7 @@ from ..metrics import CensoringKaplanMeier, concordance_index
 from ..records._input import ECGInput
 from ..records._records import as_records
 from ._fitting import train_networks
-from ._saving import load_model, save_model
+from ._saving import check_finite_fit, load_model, save_model
 
 
 class DualAttentionSurvival(
@@ -345,7 +345,8 @@ class DualAttentionSurvival(
         ValueError
             If `X` or `y` is not as described, or too few events are there.
         FloatingPointError
-            If the loss becomes non-finite.
+            If the loss, or anything learned, becomes non-finite; it names the ECGs
+            whose amplitudes stand out.
 
         Warns
         -----
@@ -376,6 +377,7 @@ class DualAttentionSurvival(
         self.likelihood_ = likelihood.fit(self._outputs(X, records), outcome, unseen)
         self.censoring_ = CensoringKaplanMeier().fit(outcome.causes, outcome.time)
         self.follow_up_ = float(outcome.time.max())
+        check_finite_fit(self, X)
         return self
 
     def predict(self, X):
@@ -491,8 +493,10 @@ class DualAttentionSurvival(
 
         Raises
         ------
+        FileNotFoundError
+            If there is no such file.
         ValueError
-            If the file is truncated, altered, or of another kind.
+            If the file is truncated, altered, of another kind, or not whole.
         """
         return load_model(path, cls)
 

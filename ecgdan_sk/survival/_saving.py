@@ -1,15 +1,13 @@
 """Fitted survival estimators as files, and back."""
 
-import warnings
-from numbers import Integral
+from functools import partial
 
 from .._architectures import ARCHITECTURES, Compact, Paper
 from .._hazards import DiscreteTime, ProportionalHazards
 from .._hazards._baseline import BaselineHazards, BreslowBaseline
 from .._hazards._covariates import CovariateCox
-from .._tensor_files import from_plain, read_tensors, to_plain, write_tensors
-from .._training import restored_net
-from .._version import __version__
+from .._tensor_files import to_plain
+from .._training import not_finite, read_model, remedy, restored_net, write_model
 from ..losses._target import SurvivalLoss
 from ..metrics._censoring import CensoringKaplanMeier
 from ._fitting import module_settings
@@ -26,8 +24,17 @@ _CLASSES = (
     DiscreteTime,
     ProportionalHazards,
 )
-# Of no use to a model that is fitted, or not to be found where it is read.
-_LEFT_OUT = ("callbacks", "checkpoint_dir", "pretrained")
+# What `fit` learns beside the networks.
+_LEARNED = (
+    "censoring_",
+    "covariates_",
+    "follow_up_",
+    "leads_in_",
+    "likelihood_",
+    "n_leads_in_",
+    "n_times_in_",
+    "sampling_rate_in_",
+)
 
 
 def save_model(path, estimator):
@@ -40,68 +47,54 @@ def save_model(path, estimator):
             "its weights. Keep the estimator's parameters in a script of yours, and "
             "network_.state_dict() of its nets in a file."
         )
-    params.update(dict.fromkeys(_LEFT_OUT))
-    if not isinstance(params["random_state"], Integral):
-        params["random_state"] = None
-    fitted = {
-        name: value
-        for name, value in vars(estimator).items()
-        if name.endswith("_") and name != "nets_"
-    }
-    arrays = []
-    content = {
-        "version": __version__,
-        "params": to_plain(params, arrays, _CLASSES),
-        "fitted": to_plain(fitted, arrays, _CLASSES),
-        "histories": [_epochs(net) for net in estimator.nets_],
-    }
-    tensors = {f"array/{i}": array for i, array in enumerate(arrays)}
-    for i, net in enumerate(estimator.nets_):
-        for name, value in net.module_.state_dict().items():
-            tensors[f"network/{i}/{name}"] = value.cpu().numpy()
-    write_tensors(path, _KIND, tensors, content)
+    fitted = _fitted(estimator)
+    write_model(path, _KIND, params, fitted, estimator.nets_, _CLASSES)
 
 
 def load_model(path, cls):
     """A fitted estimator of class `cls`."""
-    tensors, content = read_tensors(path, _KIND)
-    if content.get("version") != __version__:
-        warnings.warn(
-            f"{path} was written by ecgdan_sk {content.get('version')}, this is "
-            f"{__version__}: compare some predictions before you rely on them.",
-            stacklevel=3,
+    return read_model(path, _KIND, _CLASSES, partial(_restored, cls))
+
+
+def check_finite_fit(estimator, X):
+    """Raise if anything that `fit` learned is not finite, and say what to do."""
+    arrays, learned = [], _fitted(estimator)
+    learned = {name: learned[name] for name in ("covariates_", "likelihood_")}
+    names = not_finite(to_plain(learned, arrays, _CLASSES), arrays)
+    if names:
+        raise FloatingPointError(
+            f"{names[0]} is not finite after training. {remedy(X, estimator.lr)}"
         )
-    try:
-        return _restored(cls, tensors, content)
-    except (AttributeError, LookupError, RuntimeError, TypeError, ValueError) as error:
-        raise ValueError(
-            f"{path} does not hold a whole model ({type(error).__name__}: {error}). "
-            "Fetch it again, or save the model anew."
-        ) from error
 
 
-def _restored(cls, tensors, content):
-    """The estimator that tensors and content tell."""
-    arrays = [tensors[f"array/{i}"] for i in range(_count(tensors, "array/"))]
-    estimator = cls(**from_plain(content["params"], arrays, _CLASSES))
-    vars(estimator).update(from_plain(content["fitted"], arrays, _CLASSES))
-    estimator.nets_ = [
-        _net(estimator, tensors, i, epochs)
-        for i, epochs in enumerate(content["histories"])
-    ]
+def _fitted(estimator):
+    """What `fit` learned beside the networks."""
+    return {
+        name: value
+        for name, value in vars(estimator).items()
+        if name.endswith("_") and name != "nets_"
+    }
+
+
+def _restored(cls, params, fitted, networks):
+    """The estimator that a file tells."""
+    estimator = cls(**params)
+    estimator._validate_params()
+    missing = [name for name in _LEARNED if name not in fitted]
+    if missing:
+        raise ValueError(f"there is no {', '.join(missing)} in it")
+    vars(estimator).update(fitted)
+    estimator.nets_ = [_net(estimator, *network) for network in networks]
     return estimator
 
 
-def _net(estimator, tensors, i, epochs):
+def _net(estimator, weights, loss_weights, epochs):
     """One network with its history."""
     return restored_net(
         risk_net,
         SurvivalLoss,
-        {
-            name.removeprefix(f"network/{i}/"): value
-            for name, value in tensors.items()
-            if name.startswith(f"network/{i}/")
-        },
+        weights,
+        loss_weights,
         epochs,
         # The same kernels as before, and so the same result to the last bit.
         batch_size=estimator.batch_size,
@@ -110,12 +103,3 @@ def _net(estimator, tensors, i, epochs):
         **module_settings(estimator, estimator.likelihood_.n_outputs),
         **{f"criterion__{k}": v for k, v in estimator.likelihood_.loss.items()},
     )
-
-
-def _epochs(net):
-    """The history without its batches."""
-    return [{k: v for k, v in row.items() if k != "batches"} for row in net.history]
-
-
-def _count(tensors, prefix):
-    return sum(name.startswith(prefix) for name in tensors)
