@@ -21,6 +21,7 @@ __all__ = [
     "ResidualBlock",
     "TemporalAttention",
     "Trunk",
+    "Voltage",
 ]
 
 
@@ -250,6 +251,41 @@ class LeadAttention(nn.Module):
         return tuple(qkv.permute(2, 0, 3, 1, 4))
 
 
+class Voltage(nn.Module):
+    """How high each lead is, as a token, beside its shape; it may be unknown.
+
+    It is unknown where the leads are so high on the average that the ECG cannot be in
+    mV: it was normalised. In training it also is in some ECGs at random, so that the
+    network learns to do without.
+
+    Parameters
+    ----------
+    n_channels : int
+        Channels of a token, C.
+    hidden : float, default=0.3
+        Share of the training ECGs whose voltage is taken for unknown.
+    """
+
+    # Logarithms of standard deviations in mV: usual; not to be found in mV.
+    _USUAL, _LIMIT = -1.8, -0.5
+
+    def __init__(self, n_channels: int, hidden: float = 0.3) -> None:
+        super().__init__()
+        self.hidden = hidden
+        self.to_token = nn.Linear(2, n_channels)
+
+    def forward(self, x: Tensor, present: Tensor) -> Tensor:
+        """(B, L, T) in mV to what is added to the tokens of the leads, (B, L, C)."""
+        height = (x.nan_to_num(0.0).std(2, correction=0) + 1e-4).log()
+        mean = (height * present).sum(1) / present.sum(1).clamp(min=1)
+        known = mean < self._LIMIT
+        if self.training:
+            known = known & (torch.rand(len(x), device=x.device) >= self.hidden)
+        known = known[:, None].to(height).expand_as(height)
+        height = (height - self._USUAL).clamp(-3, 3) * known
+        return self.to_token(torch.stack([height, known], dim=-1))
+
+
 class Encoder(ECGEncoder):
     """ECGs (B, L, T) in mV to latent features (B, Z).
 
@@ -266,6 +302,9 @@ class Encoder(ECGEncoder):
         one off is the paper's ablation.
     scale : float, default=1.0
         Divides the ECG: one number for all leads, so that voltages stay comparable.
+    voltage_token : bool, default=False
+        Whether each lead is divided by its own height instead, which enters as a token
+        and may be unknown.
     """
 
     def __init__(
@@ -277,8 +316,10 @@ class Encoder(ECGEncoder):
         lead_attention: bool = True,
         temporal_attention: bool = True,
         scale: float = 1.0,
+        voltage_token: bool = False,
     ) -> None:
         super().__init__(scale)
+        self.voltage = Voltage(n_channels) if voltage_token else None
         self.trunk = Trunk(n_channels)
         pool = TemporalAttention if temporal_attention else MeanOverTime
         self.temporal = pool(n_leads, n_channels)
@@ -297,15 +338,27 @@ class Encoder(ECGEncoder):
             present = present_leads(x)
         features = self.trunk(self.scaled(x))
         # What a masked lead shows must not reach a decoder that is to guess it.
-        tokens = self.temporal(features) * present.unsqueeze(-1)
+        tokens = self._tokens(features, x, present) * present.unsqueeze(-1)
         if self.across_leads is not None:
             tokens = self.across_leads(tokens, present)
         return self.to_latent(_mean_and_max(tokens, present)), tokens, features
 
     def stages(self) -> list[nn.Module]:
         """What can be trained apart, from the latent features down to the trunk."""
-        stages = [self.to_latent, self.across_leads, self.temporal, self.trunk]
-        return [stage for stage in stages if stage is not None]
+        stages = [self.to_latent, self.across_leads, self.voltage, self.temporal]
+        return [stage for stage in [*stages, self.trunk] if stage is not None]
+
+    def scaled(self, x: Tensor) -> Tensor:
+        """ECGs (B, L, T) in the unit of the network, absent leads as zeros."""
+        if self.voltage is None:
+            return super().scaled(x)
+        x = (x - x.mean(2, keepdim=True)).nan_to_num(0.0)
+        return x / (x.std(2, correction=0, keepdim=True) + 1e-6)
+
+    def _tokens(self, features: Tensor, x: Tensor, present: Tensor) -> Tensor:
+        """One token per lead, (B, L, C), before the leads meet."""
+        tokens = self.temporal(features)
+        return tokens if self.voltage is None else tokens + self.voltage(x, present)
 
     def attention_maps(
         self, x: Tensor, present: Tensor | None = None
@@ -321,7 +374,8 @@ class Encoder(ECGEncoder):
         if isinstance(self.temporal, TemporalAttention):
             temporal = self.temporal.attention(features)
         if self.across_leads is not None:
-            lead = self.across_leads.attention(self.temporal(features), present)
+            tokens = self._tokens(features, x, present)
+            lead = self.across_leads.attention(tokens, present)
         return lead, temporal
 
     def lead_parameters(self) -> list[str]:

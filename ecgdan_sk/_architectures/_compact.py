@@ -23,6 +23,10 @@ class Compact(Architecture):
         Whether leads attend to each other.
     temporal_attention : bool, default=True
         Whether the moments of a lead are weighted, rather than averaged.
+    voltage_token : bool, default=False
+        Whether the network sees the shape of each lead, and its height as a token that
+        may be unknown, as ready encoders do: they then read normalised ECGs as well.
+        Otherwise one scale for all leads keeps voltages as they are.
 
     See Also
     --------
@@ -41,6 +45,7 @@ class Compact(Architecture):
         "latent_dim": [Interval(Integral, 1, None, closed="left")],
         "lead_attention": ["boolean"],
         "temporal_attention": ["boolean"],
+        "voltage_token": ["boolean"],
     }
     name = "compact"
     leads_stay_leads = True
@@ -52,11 +57,13 @@ class Compact(Architecture):
         latent_dim=64,
         lead_attention=True,
         temporal_attention=True,
+        voltage_token=False,
     ):
         self.n_channels = n_channels
         self.latent_dim = latent_dim
         self.lead_attention = lead_attention
         self.temporal_attention = temporal_attention
+        self.voltage_token = voltage_token
 
     def check(self, leads, n_times):
         """Raise unless the parameters are valid; leads and length are free.
