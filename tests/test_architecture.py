@@ -30,7 +30,7 @@ MAY_IMPORT = {
     "survival": "_architectures _hazards _outcomes _tensor_files _training _version "
     "augmentation encoders losses metrics network records",
     "pretraining": "_architectures _tensor_files _training _version augmentation "
-    "encoders losses metrics network paper_network records reports",
+    "encoders losses measurements metrics network records reports",
     "calibration": "_hazards _outcomes _tensor_files _version losses metrics "
     "model_selection records survival",
     "baselines": "_hazards _outcomes losses measurements metrics model_selection "
@@ -120,7 +120,8 @@ def test_file_is_no_longer_than_it_may_be(path):
 
 @pytest.mark.parametrize("room", sorted({room_of(path) for path in FILES}))
 def test_chain_of_imports_is_short(room):
-    assert len(chain_from(room)) <= 6, chain_from(room)
+    # plotting, explain, survival, encoders, preprocessing, records, _tensor_files
+    assert len(chain_from(room)) <= 7, chain_from(room)
 
 
 def test_root_holds_few_files_and_no_drawer():

@@ -392,7 +392,7 @@ def test_the_text_encoder_is_asked_once(cohort):
     ("reports", "params", "error", "message"),
     [
         (lambda c: c.scp_codes[:-1], {}, ValueError, "79"),
-        (lambda c: [None, *c.reports[1:]], {}, Exception, "missing|None"),
+        (lambda c: [None] * 80, {}, ValueError, "Cohort 0 has no reports"),
         (lambda c: [{"NROM": 100}] + list(c.scp_codes[1:]), {}, ValueError, "NORM"),
         (lambda c: [{"NORM": 100}] * 80, {}, ValueError, "at least two distinct"),
         (

@@ -8,8 +8,8 @@ ARCHITECTURES = {"compact": Compact, "paper": Paper}
 
 
 def architecture_of(estimator):
-    """The architecture of an estimator, which gives its name or itself."""
-    given = estimator.architecture
+    """The architecture of an estimator: of its `fit`, or as its parameter tells."""
+    given = getattr(estimator, "architecture_", estimator.architecture)
     return ARCHITECTURES[given]() if isinstance(given, str) else given
 
 

@@ -68,17 +68,16 @@ def read_encoder_weights(path):
     return {**content, "weights": weights, "leads": tuple(content["leads"])}
 
 
-def starting_weights(pretrained, estimator):
-    """Weights by name for the module of an estimator, from a mapping or a file."""
-    mapping = _read(pretrained)
-    _check_rate(mapping["sampling_rate"], estimator.sampling_rate_in_)
+def starting_weights(mapping, estimator):
+    """Weights by name for the module of an estimator, from a mapping."""
     weights = architecture_of(estimator).weights_for(
         mapping, estimator.leads_in_, estimator.n_times_in_
     )
     return {f"encoder.{name}": value for name, value in weights.items()}
 
 
-def _read(pretrained):
+def encoder_mapping(pretrained):
+    """The mapping itself, or that of a file."""
     if isinstance(pretrained, str | os.PathLike):
         return read_encoder_weights(pretrained)
     missing = _KEYS
@@ -87,17 +86,9 @@ def _read(pretrained):
     if missing:
         raise TypeError(
             f"pretrained holds no {', '.join(missing)}: got a "
-            f"{type(pretrained).__name__}. Pass the mapping encoder_weights_ of a "
-            "fitted ECGReportPretrainer, or the path that its save_encoder wrote; a "
-            "fitted estimator itself would be emptied by scikit-learn's clone."
+            f"{type(pretrained).__name__}. Pass the name of an encoder of "
+            "`ecgdan_sk.encoders`, the mapping encoder_weights_ of a fitted "
+            "ECGReportPretrainer, or the path that its save_encoder wrote; a fitted "
+            "estimator itself would be emptied by scikit-learn's clone."
         )
     return pretrained
-
-
-def _check_rate(theirs, ours):
-    """Raise if the encoder was pretrained at another sampling rate."""
-    if None not in (theirs, ours) and theirs != ours:
-        raise ValueError(
-            f"The encoder was pretrained at {theirs:g} Hz, but X is sampled at "
-            f"{ours:g} Hz. Resample X to that rate."
-        )

@@ -1,5 +1,6 @@
 """The pretrainer: what reports say of ECGs, learned by an encoder."""
 
+from collections.abc import Mapping
 from numbers import Integral, Real
 from os import PathLike
 
@@ -16,13 +17,17 @@ from sklearn.utils.validation import check_is_fitted
 from .._architectures import ARCHITECTURES, Architecture, architecture_of
 from .._architectures._weights import encoder_weights, write_encoder_weights
 from .._training import encode, net_outputs, seeded
+from ..encoders._start import starting_architecture
 from ..metrics import mean_reciprocal_rank
 from ..records._input import ECGInput
-from ..records._records import as_records
 from ..reports import ReportEmbedder, SentenceEncoder
 from ..reports._free_text import READINGS
+from ._cohorts import joined
+from ._content import Content
 from ._fitting import check_patients, train_report_net
 from ._network import SHARED_DIM
+from ._numbers import described, measured
+from ._said import encoded_reports
 
 
 class ECGReportPretrainer(
@@ -75,6 +80,15 @@ class ECGReportPretrainer(
     classification_weight : float, default=0.0
         Weight of the binary cross-entropy of the SCP statements, their likelihoods as
         soft targets.
+    measurement_weight : float, default=0.0
+        Weight of the regression of `measurements.ECGMeasurements`, which needs no
+        report: each by its spread, with a robust loss; what cannot be measured has no
+        part. Of ECGs that were normalised, no voltage counts.
+    covariate_weight : float, default=0.0
+        Weight of the regression of the numbers among `ECGRecords.covariates`, such as
+        age and sex, in the same way.
+    pretrained : str, path, mapping or None, default=None
+        Encoder that training goes on from, as for `DualAttentionSurvival`.
     patience : int, default=15
         Epochs without a lower validation loss after which training ends. The weights of
         the best epoch are kept.
@@ -110,6 +124,8 @@ class ECGReportPretrainer(
         Distinct reports seen in `fit`. None where they were given as a matrix.
     report_embeddings_ : ndarray of shape (n_reports, n_dims)
         Their vectors.
+    architecture_ : Architecture
+        The network, with the settings of a pretrained encoder if it was named.
     leads_in_ : tuple of str
         Leads seen in `fit`.
     n_leads_in_, n_times_in_ : int
@@ -146,6 +162,9 @@ class ECGReportPretrainer(
         "alignment_weight": [Interval(Real, 0, None, closed="left")],
         "reconstruction_weight": [Interval(Real, 0, None, closed="left")],
         "classification_weight": [Interval(Real, 0, None, closed="left")],
+        "measurement_weight": [Interval(Real, 0, None, closed="left")],
+        "covariate_weight": [Interval(Real, 0, None, closed="left")],
+        "pretrained": [Mapping, str, PathLike, None],
         "patience": [Interval(Integral, 1, None, closed="left")],
         "validation_fraction": [None, Interval(Real, 0, 1, closed="neither")],
         "weight_decay": [Interval(Real, 0, None, closed="left")],
@@ -177,6 +196,9 @@ class ECGReportPretrainer(
         alignment_weight=1.0,
         reconstruction_weight=0.0,
         classification_weight=0.0,
+        measurement_weight=0.0,
+        covariate_weight=0.0,
+        pretrained=None,
         # the rest: training
         patience=15,
         validation_fraction=0.15,
@@ -203,6 +225,9 @@ class ECGReportPretrainer(
         self.alignment_weight = alignment_weight
         self.reconstruction_weight = reconstruction_weight
         self.classification_weight = classification_weight
+        self.measurement_weight = measurement_weight
+        self.covariate_weight = covariate_weight
+        self.pretrained = pretrained
         self.patience = patience
         self.validation_fraction = validation_fraction
         self.weight_decay = weight_decay
@@ -255,20 +280,24 @@ class ECGReportPretrainer(
         }
         return cls(**(recipe | changes))
 
-    def fit(self, X, reports, *, patient_ids=None):
-        """Align the encoder with the reports.
+    def fit(self, X, reports=None, *, patient_ids=None):
+        """Align the encoder with the reports, and learn what else the ECGs teach.
 
         Parameters
         ----------
-        X : array-like or ECGRecords of shape (n_samples, n_leads, n_times)
-            ECGs in mV. An array holds the twelve leads of `records.LEADS`.
-        reports : list of str, list of dict or array of shape (n_samples, n_dims)
+        X : array-like or ECGRecords of shape (n_samples, n_leads, n_times), or list
+            ECGs in mV. An array holds the twelve leads of `records.LEADS`. A list holds
+            several cohorts, of which each epoch sees as many ECGs, those of smaller
+            ones repeatedly; a lead that one lacks is absent there.
+        reports : list of str, list of dict or array of shape (n_samples, n_dims), or \
+                None, default=None
             One for each ECG: free text; SCP codes with likelihoods from 0 to 100; or
-            ready embeddings.
+            ready embeddings. None stands for an ECG without a report, or for a cohort
+            without. Of several cohorts a list of theirs.
         patient_ids : array-like of shape (n_samples,) or None, default=None
             Patient of each ECG. ECGs of one patient go to one side of the validation
             split, and their reports are never each other's negatives. None takes those
-            of `X`, if it is an ECGRecords that has them.
+            of `X`, if it is an ECGRecords that has them. Of several cohorts a list.
 
         Returns
         -------
@@ -278,30 +307,33 @@ class ECGReportPretrainer(
         Raises
         ------
         ValueError
-            If `X` or `reports` is not as described, or all objectives have weight 0.
+            If `X` or `reports` is not as described, all objectives have weight 0, or a
+            cohort has nothing to learn from.
         FloatingPointError
             If the loss, or a weight, becomes non-finite; it names the ECGs whose
             amplitudes stand out.
         """
         self._validate_params()
-        records = as_records(X)
-        reports, patient_ids = self._aligned(
-            records, reports=reports, patient_ids=patient_ids
-        )
+        self.architecture_ = starting_architecture(self)
+        records, reports, ids, cohort = joined(X, reports, patient_ids)
         X = self._learn_input(records)
-        ids = records.patient_ids if patient_ids is None else patient_ids
-        patients = check_patients(ids, len(X), self.validation_fraction)
         self.embedder_ = ReportEmbedder(
             self.text_encoder,
             reports_as=self.reports_as,
             zero_likelihood=self.zero_likelihood,
         )
-        encoded = self.embedder_.fit_transform(reports, n_samples=len(X))
-        _, first = np.unique(encoded.keys, return_index=True)
-        self.reports_ = encoded.texts and [encoded.texts[i] for i in first]
-        self.report_embeddings_ = encoded.embeddings[first]
+        content = Content(
+            encoded_reports(self.embedder_, reports, len(X)),
+            measured(records, self.measurement_weight),
+            described(records, self.covariate_weight),
+            check_patients(ids, len(X), self.validation_fraction),
+            cohort,
+        )
+        texts = content.encoded and content.encoded.texts
+        self.reports_ = texts and [texts[i] for i in content.first]
+        self.report_embeddings_ = content.texts
         with seeded(self.random_state):
-            self.net_ = train_report_net(self, X, encoded, first, patients)
+            self.net_ = train_report_net(self, X, content)
         return self
 
     def transform(self, X):

@@ -6,49 +6,53 @@ from sklearn.model_selection import GroupShuffleSplit
 
 from .._architectures import architecture_of
 from .._training import ECGDataset, checkpoint_folder, shared_settings, train_net
+from ..encoders._start import start_of
 from ..records._leads_and_ids import column, patient_groups
 from ..records._signal_checks import typical_spread
-from ._network import N_COLUMNS, ReportLoss, report_net
+from ._cohorts import balanced
+from ._network import ReportLoss, report_net
 
 
-def train_report_net(estimator, X, encoded, first, patients):
-    """The net of an `ECGReportPretrainer`; `first` are rows of distinct reports."""
-    _check_objectives(estimator, encoded)
+def train_report_net(estimator, X, content):
+    """The net of an `ECGReportPretrainer`, from what its ECGs teach."""
+    _check_objectives(estimator, content)
     architecture = architecture_of(estimator)
     architecture.check(estimator.leads_in_, X.shape[2])
-    by_text = bool(estimator.alignment_weight or estimator.classification_weight)
-    target = _target(encoded, patients)
-    criterion = _criterion(estimator, encoded, first)
-    texts = [encoded.embeddings[first], criterion["criterion__statements"]]
-    folder = checkpoint_folder(
-        estimator, X, target, *(np.asarray(t) for t in texts if t is not None)
-    )
-    training, validation = (
-        None if rows is None else ECGDataset(X, target, rows)
-        for rows in _split(patients, estimator.validation_fraction)
-    )
+    target = content.target()
+    criterion = _criterion(estimator, content)
+    start = start_of(estimator)
+    texts = [criterion["criterion__texts"], criterion["criterion__statements"]]
+    arrays = [np.asarray(t) for t in texts if t is not None]
+    arrays += [np.asarray(w) for w in (start or {}).values()]
+    folder = checkpoint_folder(estimator, X, target, *arrays)
+    rows, validation = _split(content.patients, estimator.validation_fraction)
+    training = ECGDataset(X, target, balanced(rows, content.cohort))
+    if validation is not None:
+        validation = ECGDataset(X, target, validation)
     return train_net(
         report_net,
         ReportLoss,
         training,
         validation,
-        **_module(estimator, X, target),
+        **_module(estimator, X, content),
         **criterion,
         **shared_settings(estimator, architecture.default_crop),
-        validate_reconstruction=not by_text,
+        start=start,
+        validate_reconstruction=not content.teaches(estimator),
         batch_size=estimator.batch_size or _batch_size(len(training)),
         checkpoint=folder and folder / "network-0.safetensors",
     )
 
 
-def _module(estimator, X, target):
+def _module(estimator, X, content):
     """Parameters of the network, as skorch wants them."""
-    classifies = estimator.classification_weight > 0
+    classifies = estimator.classification_weight > 0 and content.codes is not None
     module = {
         "architecture": architecture_of(estimator),
         "n_leads": estimator.n_leads_in_,
         "n_times": estimator.n_times_in_,
-        "n_statements": target.shape[1] - N_COLUMNS if classifies else 0,
+        "n_statements": len(content.codes) if classifies else 0,
+        "n_numbers": content.measurements.shape[1] + content.covariates.shape[1],
         "decoder": estimator.reconstruction_weight > 0,
         "is_deep": estimator.alignment == "cosine",
         "scale": typical_spread(X),
@@ -56,30 +60,26 @@ def _module(estimator, X, target):
     return {f"module__{name}": value for name, value in module.items()}
 
 
-def _criterion(estimator, encoded, first):
+def _criterion(estimator, content):
     """Parameters of the loss, as skorch wants them."""
     statements = None
-    if encoded.codes is not None:
-        statements = estimator.embedder_.encode(list(encoded.codes))
+    if content.codes is not None:
+        statements = estimator.embedder_.encode(list(content.codes))
         statements = torch.from_numpy(statements)
     criterion = {
-        "texts": torch.from_numpy(encoded.embeddings[first]),
+        "texts": torch.from_numpy(content.texts),
         "statements": statements,
         "alignment": estimator.alignment,
         "alignment_weight": estimator.alignment_weight,
         "classification_weight": estimator.classification_weight,
         "is_deep": estimator.alignment == "cosine",
-        "by_report": estimator.embedder_.reads_ == "both",
+        "by_report": getattr(estimator.embedder_, "reads_", None) == "both",
+        "number_weights": (
+            (content.measurements.shape[1], estimator.measurement_weight),
+            (content.covariates.shape[1], estimator.covariate_weight),
+        ),
     }
     return {f"criterion__{name}": value for name, value in criterion.items()}
-
-
-def _target(encoded, patients):
-    """Columns as `ReportLoss` reads them; the first would tell events, of none."""
-    columns = [np.zeros(len(encoded)), encoded.keys, patients]
-    if encoded.likelihoods is not None:
-        columns.extend(encoded.likelihoods.T)
-    return np.column_stack(columns).astype(np.float32)
 
 
 def _split(patients, validation_fraction):
@@ -117,17 +117,28 @@ def check_patients(patient_ids, n_samples, validation_fraction):
     return patients
 
 
-def _check_objectives(estimator, encoded):
+def _check_objectives(estimator, content):
     """Raise unless there is something to learn, from reports that can teach it."""
-    weights = ("alignment_weight", "reconstruction_weight", "classification_weight")
+    names = ("alignment", "classification")
+    others = ("reconstruction", "measurement", "covariate")
+    weights, others = ([f"{n}_weight" for n in own] for own in (names + others, others))
     if not any(getattr(estimator, name) for name in weights):
         raise ValueError(
             f"{', '.join(weights)} are all 0: there is nothing to learn. Give one of "
             "them a positive weight."
         )
-    if estimator.classification_weight and encoded.codes is None:
+    if estimator.classification_weight and content.encoded and content.codes is None:
         raise ValueError(
             "classification_weight needs statements, but the reports are "
             f"{estimator.embedder_.kind_}. Give SCP codes with likelihoods, or free "
             "text with reports_as='statements'; or set it to 0."
         )
+    if any(getattr(estimator, name) for name in others):
+        return
+    for number in np.unique(content.cohort):
+        if not (content.keys[content.cohort == number] >= 0).any():
+            raise ValueError(
+                f"Cohort {number} has no reports, and no other target is asked for, so "
+                "that nothing can be learned of it. Give reports, or a positive "
+                f"{', '.join(others[:-1])} or {others[-1]}."
+            )

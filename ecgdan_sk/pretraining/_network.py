@@ -1,4 +1,4 @@
-"""The network that is aligned with reports, and what it is aligned by.
+"""The network that is aligned with reports, and what it is trained by.
 
 Shapes: B batch, L leads, T time steps, Z latent features, P dimensions of the shared
 space, K texts, D dimensions of a text's embedding.
@@ -18,10 +18,10 @@ N_COLUMNS = 3
 
 
 class ReportHead(nn.Module):
-    """Latent features (B, Z) to (B, P + n_statements).
+    """Latent features (B, Z) to (B, P + n_statements + n_numbers).
 
     The first P outputs are the place in the space that is shared with reports, of
-    length one; the others are logits of statements.
+    length one; then come logits of statements, then numbers such as measurements.
 
     Parameters
     ----------
@@ -29,32 +29,46 @@ class ReportHead(nn.Module):
         Latent features, Z.
     n_statements : int
         Statements to be classified; 0 leaves them out.
+    n_numbers : int
+        Numbers to be regressed; 0 leaves them out.
     is_deep : bool
         Whether a hidden layer stands before the shared space, as published.
     """
 
-    def __init__(self, latent_dim: int, n_statements: int, is_deep: bool) -> None:
+    def __init__(
+        self, latent_dim: int, n_statements: int, n_numbers: int, is_deep: bool
+    ) -> None:
         super().__init__()
         self.to_shared = projector(latent_dim, SHARED_DIM, is_deep)
         self.to_statements = (
             nn.Linear(latent_dim, n_statements) if n_statements else None
         )
+        self.to_numbers = nn.Linear(latent_dim, n_numbers) if n_numbers else None
 
     def forward(self, latent: Tensor) -> Tensor:
-        """(B, Z) to (B, P + n_statements)."""
-        shared = F.normalize(self.to_shared(latent), dim=1)
-        if self.to_statements is None:
-            return shared
-        return torch.cat([shared, self.to_statements(latent)], dim=1)
+        """(B, Z) to (B, P + n_statements + n_numbers)."""
+        outputs = [F.normalize(self.to_shared(latent), dim=1)]
+        for head in (self.to_statements, self.to_numbers):
+            if head is not None:
+                outputs.append(head(latent))
+        return torch.cat(outputs, dim=1)
 
 
 def report_net(
-    architecture, *, n_leads, n_times, n_statements, decoder, is_deep, scale
+    architecture,
+    *,
+    n_leads,
+    n_times,
+    n_statements,
+    decoder,
+    is_deep,
+    scale,
+    n_numbers=0,
 ) -> HeadedEncoder:
-    """A new network with random weights: ECGs (B, L, T) to (B, P + n_statements)."""
+    """A new network with random weights: ECGs (B, L, T) to outputs of `ReportHead`."""
     encoder = architecture.encoder(n_leads, n_times, scale=scale, pretraining=True)
     back = architecture.decoder(n_leads, n_times) if decoder else None
-    head = ReportHead(architecture.latent_dim, n_statements, is_deep)
+    head = ReportHead(architecture.latent_dim, n_statements, n_numbers, is_deep)
     return HeadedEncoder(encoder, head, back)
 
 
@@ -75,6 +89,8 @@ class ReportLoss(nn.Module):
         Whether a hidden layer stands before the shared space, as published.
     by_report : bool
         Whether "sigmoid" asks for the whole report beside its statements.
+    number_weights : sequence of (int, float), default=()
+        For each group of numbers how many they are, and their weight.
     """
 
     def __init__(
@@ -86,12 +102,14 @@ class ReportLoss(nn.Module):
         classification_weight,
         is_deep,
         by_report=False,
+        number_weights=(),
     ) -> None:
         super().__init__()
         self.alignment = alignment
         self.alignment_weight = alignment_weight
         self.classification_weight = classification_weight
         self.by_report = by_report
+        self.number_weights = number_weights
         self.register_buffer("mean", texts.mean(0))
         for name, value in (("texts", texts), ("statements", statements)):
             self.register_buffer(name, value, persistent=False)
@@ -108,11 +126,26 @@ class ReportLoss(nn.Module):
         nn.init.constant_(self.commonness.bias, -2.0)
 
     def forward(self, output: Tensor, target: Tensor) -> Tensor:
-        """Loss of outputs (B, P + n_statements), for a target of columns.
+        """Loss of outputs of `ReportHead` (B, ...), for a target of columns.
 
-        These are: nothing, the place of the report in `texts`, the patient, and how
-        true each of the statements is.
+        These are: nothing, the place of the report in `texts`, or -1 for none, the
+        patient, how true each of the statements is, and the numbers, NaN if unknown.
         """
+        loss = output.sum() * 0.0
+        n_numbers = sum(n for n, _ in self.number_weights)
+        if n_numbers:
+            numbers, target = target[:, -n_numbers:], target[:, :-n_numbers]
+            loss = loss + self._regressed(output[:, -n_numbers:], numbers)
+            output = output[:, :-n_numbers]
+        said = target[:, 1] >= 0
+        if not said.any():
+            return loss
+        if not said.all():
+            output, target = output[said], target[said]
+        return loss + self._told(output, target)
+
+    def _told(self, output: Tensor, target: Tensor) -> Tensor:
+        """Weighted loss of ECGs that have reports."""
         shared, logits = output[:, :SHARED_DIM], output[:, SHARED_DIM:]
         loss = output.sum() * 0.0
         if self.alignment_weight:
@@ -120,6 +153,16 @@ class ReportLoss(nn.Module):
         if self.classification_weight:
             error = self._error_of_statements(logits, target)
             loss = loss + self.classification_weight * error
+        return loss
+
+    def _regressed(self, output: Tensor, numbers: Tensor) -> Tensor:
+        """Weighted loss of numbers; those that are NaN have no part in it."""
+        known = ~numbers.isnan()
+        error = F.smooth_l1_loss(output, numbers.nan_to_num(0.0), reduction="none")
+        loss, sizes = output.sum() * 0.0, [n for n, _ in self.number_weights]
+        parts = (error * known).split(sizes, dim=1), known.split(sizes, dim=1)
+        for own, there, (_, weight) in zip(*parts, self.number_weights):
+            loss = loss + weight * own.sum() / there.sum().clamp(min=1)
         return loss
 
     def place(self, texts: Tensor) -> Tensor:

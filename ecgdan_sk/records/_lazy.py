@@ -4,7 +4,7 @@ from operator import index as as_position
 
 import numpy as np
 
-from ._sources import Derived, InMillivolts, ReadOneByOne, source_of
+from ._sources import Derived, InMillivolts, ReadOneByOne, SideBySide, source_of
 
 # Samples read at a time where all are gone through: 32 MB of float32.
 _PART = 2**23
@@ -146,6 +146,11 @@ def derived(signals, function):
     if not isinstance(signals, SignalView):
         return function(signals)
     return SignalView(Derived(signals, function), np.arange(len(signals)))
+
+
+def side_by_side(collections):
+    """Recordings of several collections of one shape, as one view."""
+    return SignalView(SideBySide(collections), np.arange(sum(map(len, collections))))
 
 
 def select_leads(signals, leads):

@@ -173,3 +173,22 @@ def _offset(mapped, address):
     while isinstance(whole.base, np.memmap):
         whole = whole.base
     return whole.offset + address - whole.ctypes.data
+
+
+class SideBySide:
+    """Recordings of several collections, by their positions in all of them."""
+
+    def __init__(self, collections):
+        self.collections = collections
+        self.first = np.cumsum([0, *map(len, collections)])
+        self.shape, self.dtype = collections[0].shape[1:], np.dtype(np.float32)
+
+    def read(self, keys):
+        """The recordings at these positions."""
+        signals = np.empty((len(keys), *self.shape), self.dtype)
+        owner = np.searchsorted(self.first, keys, side="right") - 1
+        for number in np.unique(owner):
+            own = owner == number
+            rows = self.collections[number][keys[own] - self.first[number]]
+            signals[own] = np.asarray(rows)
+        return signals

@@ -25,6 +25,7 @@ from .._outcomes import (
     check_same_length,
 )
 from .._training import encode, net_outputs, seeded
+from ..encoders._start import starting_architecture
 from ..metrics import CensoringKaplanMeier, concordance_index
 from ..records._input import ECGInput
 from ..records._records import as_records
@@ -59,9 +60,12 @@ class DualAttentionSurvival(
         Partial likelihood of Cox: "cox", or with competing risks "cause-specific".
         Discrete time: "logistic-hazard", "deephit", or with competing risks
         "discrete-competing". See `ecgdan_sk.losses`.
-    pretrained : mapping, path or None, default=None
-        Where the encoders start: `encoder_weights_` of a fitted `ECGReportPretrainer`,
-        or the file that its `save_encoder` wrote.
+    pretrained : str, mapping, path or None, default=None
+        Where the encoders start: the name of one of `encoders.names()`, "hf:owner/name"
+        of the Hugging Face hub, `encoder_weights_` of a fitted `ECGReportPretrainer`,
+        or the file that its `save_encoder` wrote. An architecture given by name takes
+        the settings of the encoder. For Cox losses without covariates the heads start
+        at the ridge Cox model of its features, which is kept if no epoch betters it.
     freeze_encoder : bool or int, default=False
         With True the encoders stay as they start, with their statistics and without
         dropout, so that the heads alone are trained. A number of epochs after which one
@@ -70,13 +74,15 @@ class DualAttentionSurvival(
     n_members : int, default=3
         Networks that are averaged, each with its log risk standardised first, unless
         there are covariates.
-    max_epochs : int, default=40
-        Passes over the training ECGs at the most.
+    max_epochs : int or None, default=None
+        Passes over the training ECGs at the most. None means 40, and 12 from a
+        pretrained encoder.
     batch_size : int, default=128
         ECGs per step, which is also the size of a risk set. Each batch holds its share
         of the events.
-    lr : float, default=0.003
-        Highest learning rate of AdamW.
+    lr : float or None, default=None
+        Highest learning rate of AdamW. None means 0.003, and 0.001 from a pretrained
+        encoder.
     device : str, default="auto"
         Where to compute: "cpu", "cuda", "mps", or the fastest there is.
     verbose : int, default=0
@@ -141,6 +147,8 @@ class DualAttentionSurvival(
         Distribution of the censoring times, for `survival_scorers`.
     follow_up_ : float
         Longest time seen in `fit`.
+    architecture_ : Architecture
+        The network, with the settings of a pretrained encoder if it was named.
     leads_in_ : tuple of str
         Leads seen in `fit`.
     n_leads_in_, n_times_in_ : int
@@ -172,9 +180,9 @@ class DualAttentionSurvival(
         "pretrained": [Mapping, str, PathLike, None],
         "freeze_encoder": ["boolean", Interval(Integral, 1, None, closed="left")],
         "n_members": [Interval(Integral, 1, None, closed="left")],
-        "max_epochs": [Interval(Integral, 1, None, closed="left")],
+        "max_epochs": [Interval(Integral, 1, None, closed="left"), None],
         "batch_size": [Interval(Integral, 2, None, closed="left")],
-        "lr": [Interval(Real, 0, None, closed="neither")],
+        "lr": [Interval(Real, 0, None, closed="neither"), None],
         "device": [str],
         "verbose": ["verbose"],
         "random_state": ["random_state"],
@@ -207,9 +215,9 @@ class DualAttentionSurvival(
         freeze_encoder=False,
         # what everyone sets: training
         n_members=3,
-        max_epochs=40,
+        max_epochs=None,
         batch_size=128,
-        lr=3e-3,
+        lr=None,
         device="auto",
         verbose=0,
         random_state=None,
@@ -354,6 +362,7 @@ class DualAttentionSurvival(
             If times look like years or months.
         """
         self._validate_params()
+        self.architecture_ = starting_architecture(self)
         records = as_records(X)
         y, sample_weight, strata, entry = self._aligned(
             records, y=y, sample_weight=sample_weight, strata=strata, entry=entry

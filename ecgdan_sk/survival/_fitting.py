@@ -6,7 +6,6 @@ import numpy as np
 from sksurv.util import Surv
 
 from .._architectures import architecture_of
-from .._architectures._weights import starting_weights
 from .._training import (
     ECGDataset,
     checkpoint_folder,
@@ -15,15 +14,20 @@ from .._training import (
     split_by_event,
     train_net,
 )
+from ..encoders._start import start_of
 from ..losses._target import SurvivalLoss
 from ..metrics import concordance_index
 from ..records._signal_checks import typical_spread
+from ._head import ridge_heads
 from ._network import risk_net
 
 _RECIPES = {
     "default": {"one_cycle": True, "max_norm": 5.0, "monitor": "valid_loss"},
     "paper": {"one_cycle": False, "max_norm": 100.0, "monitor": "valid_concordance"},
 }
+
+_SCRATCH = {"max_epochs": 40, "lr": 3e-3}
+_PRETRAINED = {"max_epochs": 12, "lr": 1e-3}
 
 
 def train_networks(estimator, X, target, likelihood):
@@ -37,6 +41,9 @@ def train_networks(estimator, X, target, likelihood):
     settings = {**module, **_optimisation(estimator, likelihood)}
     settings |= {f"criterion__{k}": v for k, v in likelihood.loss.items()}
     starts = _starts(estimator, module)
+    heads = ridge_heads(estimator, likelihood, module, starts, X, target)
+    # The ridge Cox model, or covariates alone, may be the best.
+    settings["start_counts"] = heads is not None or estimator.covariates is not None
     folder = checkpoint_folder(estimator, X, target, *_arrays(starts))
     nets, unseen = [], []
     for i, start in enumerate(starts):
@@ -47,7 +54,7 @@ def train_networks(estimator, X, target, likelihood):
             risk_net,
             SurvivalLoss,
             *(ECGDataset(X, target, rows) for rows in parts),
-            start=start,
+            start=heads.of(parts[0]) if heads else start,
             checkpoint=folder and folder / f"network-{i}.safetensors",
             **settings,
         )
@@ -89,14 +96,20 @@ def _optimisation(estimator, likelihood):
     return {
         **shared_settings(estimator, architecture_of(estimator).default_crop),
         **recipe,
+        **_length(estimator),
         "higher_is_better": by_concordance,
         "valid_scores": (("concordance", _concordance),) if by_concordance else (),
         "batch_size": estimator.batch_size,
         "n_unfrozen": 0 if freezes else None,
         "unfreeze_every": None if isinstance(every, bool | np.bool_) else every,
-        # Covariates alone may be the best model.
-        "start_counts": estimator.covariates is not None,
     }
+
+
+def _length(estimator):
+    """Epochs and rate; a ready encoder wants fewer and smaller steps."""
+    by_default = _SCRATCH if estimator.pretrained is None else _PRETRAINED
+    given = {name: getattr(estimator, name) for name in by_default}
+    return by_default | {k: v for k, v in given.items() if v is not None}
 
 
 def _concordance(output, target, loss):
@@ -112,10 +125,7 @@ def _concordance(output, target, loss):
 
 def _starts(estimator, module):
     """For each network the weights it starts from, by name, or None."""
-    starts = [None] * estimator.n_members
-    if estimator.pretrained is not None:
-        weights = starting_weights(estimator.pretrained, estimator)
-        starts = [weights] * estimator.n_members
+    starts = [start_of(estimator)] * estimator.n_members
     if estimator.warm_start and hasattr(estimator, "nets_"):
         with seeded(0):
             new = risk_net(**{k.removeprefix("module__"): v for k, v in module.items()})

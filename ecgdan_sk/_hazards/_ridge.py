@@ -1,0 +1,83 @@
+"""Weights of features under a survival loss, with a ridge penalty chosen inside."""
+
+import numpy as np
+import torch
+from scipy.optimize import minimize
+
+from ..losses._target import SurvivalLoss
+
+# Penalties on the sum of squares, beside a loss per event: from all to nothing.
+_PENALTIES = np.geomspace(10.0, 1e-3, 9)
+_N_FOLDS = 4
+
+
+def ridge_weights(features, target, loss, n_outputs=1):
+    """Weights (n_features, n_outputs) of the penalty that tells unseen events best.
+
+    Parameters
+    ----------
+    features : ndarray of shape (n_samples, n_features)
+        Of about equal scale.
+    target : ndarray of shape (n_samples, n_columns)
+        As `SurvivalLoss` reads it; the first column tells the events.
+    loss : dict
+        Parameters of `SurvivalLoss`.
+    n_outputs : int, default=1
+        Log risks for each sample.
+    """
+    features = torch.from_numpy(np.asarray(features, np.float64))
+    target = torch.from_numpy(np.asarray(target, np.float64))
+    fold = _folds(target[:, 0].numpy(), _N_FOLDS)
+    scores = np.zeros(len(_PENALTIES))
+    for number in range(_N_FOLDS):
+        train, test = (
+            torch.from_numpy(np.flatnonzero(rows))
+            for rows in (fold != number, fold == number)
+        )
+        n_events = float((target[test, 0] > 0).sum())
+        path = _path(features[train], target[train], loss, n_outputs, _PENALTIES)
+        for i, weights in enumerate(path):
+            output = _output(features[test], torch.from_numpy(weights))
+            scores[i] += n_events * float(SurvivalLoss(**loss)(output, target[test]))
+    chosen = _PENALTIES[: scores.argmin() + 1]
+    return list(_path(features, target, loss, n_outputs, chosen))[-1]
+
+
+def _folds(event, n_folds):
+    """Number of the fold of each sample, the events dealt out evenly."""
+    rng = np.random.default_rng(0)
+    order = rng.permutation(len(event))
+    order = order[np.argsort(-event[order], kind="stable")]
+    fold = np.empty(len(event), np.int64)
+    fold[order] = np.arange(len(event)) % n_folds
+    return fold
+
+
+def _path(features, target, loss, n_outputs, penalties):
+    """The weights of each penalty, from strong to weak, each from the last ones."""
+    criterion = SurvivalLoss(**loss)
+
+    def value_and_gradient(flat, penalty):
+        weights = torch.from_numpy(flat.reshape(-1, n_outputs)).requires_grad_()
+        value = criterion(_output(features, weights), target)
+        value = value + penalty * weights.square().sum()
+        value.backward()
+        return value.item(), weights.grad.numpy().ravel()
+
+    flat = np.zeros(features.shape[1] * n_outputs)
+    for penalty in penalties:
+        found = minimize(
+            value_and_gradient,
+            flat,
+            args=(penalty,),
+            jac=True,
+            method="L-BFGS-B",
+            options={"maxiter": 200},
+        )
+        flat = found.x
+        yield flat.reshape(-1, n_outputs)
+
+
+def _output(features, weights):
+    """Log risks (n_samples,), or (n_samples, n_outputs) of several."""
+    return (features @ weights).squeeze(-1)

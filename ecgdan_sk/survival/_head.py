@@ -1,0 +1,80 @@
+"""Where a risk head starts on a ready encoder: at the ridge Cox model of its features.
+
+From there training may only improve on what a few events can tell.
+"""
+
+import numpy as np
+import torch
+
+from .._hazards._ridge import ridge_weights
+from .._training import in_pieces, load_weights
+from ..network import LinearRisk
+from ._network import risk_net
+
+# With fewer events of a cause the penalty cannot be chosen.
+_FEWEST_EVENTS = 5
+_AT_ONCE = 256  # ECGs
+
+
+def ridge_heads(estimator, likelihood, module, starts, X, target):
+    """A `RidgeHead` where an encoder is given and outputs are log risks, or None."""
+    if estimator.pretrained is None or not likelihood.outputs_are_log_risks:
+        return None
+    if estimator.warm_start or estimator.covariates is not None:
+        return None
+    settings = {name.removeprefix("module__"): v for name, v in module.items()}
+    n_outputs = settings["n_outputs"]
+    head = settings["architecture"].risk_head(n_outputs, dropout=0.0, zero_start=True)
+    if not isinstance(head, LinearRisk):
+        return None
+    return RidgeHead(settings, starts[0], X, target, likelihood.loss)
+
+
+class RidgeHead:
+    """The start of a network, for some rows of the training ECGs.
+
+    Parameters
+    ----------
+    module : dict
+        Parameters of `risk_net`.
+    start : dict
+        Weights of the encoder by name.
+    X : array-like of shape (n_samples, n_leads, n_times)
+        ECGs.
+    target : ndarray of shape (n_samples, n_columns)
+        For the loss.
+    loss : dict
+        Parameters of `SurvivalLoss`.
+    """
+
+    def __init__(self, module, start, X, target, loss):
+        network = risk_net(**module)
+        load_weights(network, start)
+        network.eval()
+        parts = [_features(network, X, i) for i in range(0, len(X), _AT_ONCE)]
+        self.features = np.concatenate(parts)
+        self.start, self.target, self.loss = start, target, loss
+        self.n_outputs = module["n_outputs"]
+
+    def of(self, rows):
+        """The start, with a head that these rows tell."""
+        causes = self.target[rows, 0]
+        counts = [(causes == 1 + i).sum() for i in range(self.n_outputs)]
+        if min(counts) < _FEWEST_EVENTS:
+            return self.start
+        features = self.features[rows]
+        scale = features.std(axis=0)
+        scale = np.where(scale > 0, scale, 1.0)
+        standardised = (features - features.mean(axis=0)) / scale
+        weights = ridge_weights(
+            standardised, self.target[rows], self.loss, self.n_outputs
+        )
+        head = (weights / scale[:, None]).T.astype(np.float32)
+        return self.start | {"head.weight": head}
+
+
+def _features(network, X, first):
+    """Latent features (n, latent_dim) of some ECGs."""
+    x = np.ascontiguousarray(X[first : first + _AT_ONCE], np.float32)
+    with torch.no_grad():
+        return in_pieces(network.encoder, torch.from_numpy(x)).numpy()
