@@ -1,0 +1,149 @@
+"""Ready encoders: what a probe finds in their features, and their worth for risk.
+
+`OMP_NUM_THREADS=1 OMP_WAIT_POLICY=PASSIVE python benchmarks/bench_encoders.py PART`
+
+probes  macro AUROC of five superclasses by labels: random, measurements, pretrained on
+        343 ECGs, "simulated-100hz", and the network beside "ptbxl-100hz" that was not
+        trained on what is tested
+risk    real signals of 343 ECGs, simulated follow-up: C-index by draw of the outcomes
+
+--data is the folder that `make_encoders.py` reads, --tested the folder that it writes
+beside its checkpoints. Outcomes are simulated.
+"""
+
+import argparse
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+from make_encoders import filtered, pretrained, shared_data
+from probes import feature_figures
+from sklearn.impute import SimpleImputer
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from ecgdan_sk import DualAttentionSurvival, encoders
+from ecgdan_sk.architectures import Compact
+from ecgdan_sk.baselines import PenalisedCox
+from ecgdan_sk.datasets import load_ptbxl, simulate_follow_up
+from ecgdan_sk.measurements import ECGMeasurements
+from ecgdan_sk.metrics import concordance_index
+from ecgdan_sk.model_selection import EventKFold
+
+# Log hazard of NORM, MI, STTC, CD and HYP.
+HAZARDS = np.array([-0.5, 1.0, 0.7, 0.5, 0.8])
+
+
+def probes(options):
+    """Features of each kind on the test fold and on the 343 raw ECGs."""
+    _, tests = shared_data(options)
+    X, (raw, classes, patients) = tests["X"], tests["own"]
+    measured = make_pipeline(ECGMeasurements(), SimpleImputer(keep_empty_features=True))
+    kinds = {
+        "random": random_features,
+        "measurements": measured.fit_transform,
+        "simulated-100hz": encoders.Encoder("simulated-100hz").fit_transform,
+    }
+    if options.tested:
+        kinds["as ptbxl-100hz"] = encoders.Encoder(options.tested).fit_transform
+    for kind, features_of in kinds.items():
+        own = features_of(raw), classes, patients
+        told = {name: tests[name] for name in ("classes", "train", "test")}
+        show(kind, feature_figures(features_of(X), **told, own=own))
+    options.epochs = 40
+    codes = np.array(load_ptbxl(options.data / "ptbxl").scp_codes, dtype=object)
+    small = pretrained([{"X": raw, "codes": codes}], options)
+    told = {name: tests[name] for name in ("classes", "train", "test")}
+    show("pretrained on 343", feature_figures(small.transform(X), **told))
+
+
+def random_features(records):
+    """Features of a network with random weights."""
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        network = Compact(voltage_token=True).encoder(12, records.shape[2]).eval()
+    with torch.no_grad():
+        parts = torch.from_numpy(np.asarray(records)).split(64)
+        return torch.cat([network(part) for part in parts]).numpy()
+
+
+def show(kind, figures):
+    print(kind)
+    for what, figure in figures.items():
+        print(f"  {figure:.3f}  {what}", flush=True)
+
+
+def risk(options):
+    """Out-of-fold concordance of each model, by draw of the outcomes."""
+    ptbxl = load_ptbxl(options.data / "ptbxl")
+    X = filtered(ptbxl.X)
+    age = ptbxl.covariates["age"].fillna(60).to_numpy()
+    sex = ptbxl.covariates["sex"].fillna(0).to_numpy()
+    tables = {
+        "age and sex": np.column_stack([age, sex]),
+        "measurements": SimpleImputer().fit_transform(
+            ECGMeasurements().fit_transform(X)
+        ),
+        "encoder": encoders.Encoder(options.tested).fit_transform(X),
+    }
+    labels = ptbxl.superclasses.to_numpy() @ HAZARDS
+    for with_age in (False, True):
+        log_risk = labels + (0.04 * (age - 60) if with_age else 0.0)
+        rows = [one_draw(X, tables, log_risk, d, options) for d in range(options.draws)]
+        report(rows, "labels and age" if with_age else "labels alone")
+
+
+def one_draw(X, tables, log_risk, draw, options):
+    """C-index of each model for one draw of the outcomes; seconds of the networks."""
+    y = simulate_follow_up(log_risk, event_rate=0.15, random_state=draw)
+    settings = {"n_members": 1, "random_state": 0}
+    models = {name: (table, cox()) for name, table in tables.items()}
+    if draw < options.network_draws:
+        ready = DualAttentionSurvival(pretrained=options.tested, **settings)
+        models["encoder, trained on"] = X, ready
+        models["from scratch"] = X, DualAttentionSurvival(**settings)
+    figures = {"truth": concordance_index(y, log_risk)}
+    for name, (inputs, model) in models.items():
+        started, folds = time.perf_counter(), []
+        for train, test in EventKFold(3, random_state=draw).split(inputs, y):
+            model.fit(inputs[train], y[train])
+            folds.append(concordance_index(y[test], model.predict(inputs[test])))
+        figures[name] = np.mean(folds)
+        if name in ("encoder, trained on", "from scratch"):
+            figures[f"seconds {name}"] = time.perf_counter() - started
+    return figures
+
+
+def cox():
+    return make_pipeline(StandardScaler(), PenalisedCox())
+
+
+def report(rows, what):
+    """Means over the draws, and paired differences from the measurements."""
+    print(f"log hazard by {what}, {len(rows)} draws")
+    for name in rows[0]:
+        values = np.array([row[name] for row in rows if name in row])
+        print(f"  {name:28} {values.mean():.3f}  (n={len(values)})", end="")
+        base = np.array([row["measurements"] for row in rows if name in row])
+        if name.startswith("seconds") or len(values) < 2:
+            print(flush=True)
+            continue
+        gain = values - base
+        half = 1.96 * gain.std(ddof=1) / np.sqrt(len(gain))
+        low, high = gain.mean() - half, gain.mean() + half
+        print(f"  {gain.mean():+.3f} [{low:+.3f}, {high:+.3f}]", flush=True)
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("part", choices=["probes", "risk"])
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--tested", type=Path)
+    parser.add_argument("--text", default="sentence-transformers/all-MiniLM-L6-v2")
+    parser.add_argument("--checkpoints", type=Path)
+    parser.add_argument("--draws", type=int, default=10)
+    parser.add_argument("--network-draws", type=int, default=10)
+    arguments = parser.parse_args()
+    torch.set_num_threads(1)
+    {"probes": probes, "risk": risk}[arguments.part](arguments)
