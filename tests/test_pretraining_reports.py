@@ -45,7 +45,7 @@ def test_free_text_learns_as_the_statements_found_in_it(cohort):
     np.testing.assert_array_equal(german, english)
 
 
-def test_a_language_model_adds_the_whole_report(cohort):
+def test_the_whole_report_can_stand_beside_its_statements(cohort):
     models = {
         name: ECGReportPretrainer(text_encoder=letters, reports_as=name, **QUICK)
         for name in ("auto", "both", "statements", "text")
@@ -54,7 +54,7 @@ def test_a_language_model_adds_the_whole_report(cohort):
         name: model.fit(cohort.X, cohort.reports).transform(cohort.X)
         for name, model in models.items()
     }
-    np.testing.assert_array_equal(latent["auto"], latent["both"])
+    np.testing.assert_array_equal(latent["auto"], latent["statements"])
     assert np.abs(latent["both"] - latent["statements"]).max() > 1e-4
     assert np.abs(latent["both"] - latent["text"]).max() > 1e-4
     assert models["text"].embedder_.codes_ is None

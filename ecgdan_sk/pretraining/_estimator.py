@@ -68,8 +68,8 @@ class ECGReportPretrainer(
         Decides everything, bit for bit on CPU with the same number of threads.
     reports_as : {"auto", "text", "statements", "both"}, default="auto"
         What free text is taken for: its words, the SCP statements that
-        `reports.StatementFinder` reads in it, or both. "auto" is "both" if
-        `text_encoder` is a language model, else "statements".
+        `reports.StatementFinder` reads in it, or both. "auto" is "statements", and
+        "text" where no report has one.
     zero_likelihood : {"present", "drop"}, default="present"
         What likelihood 0 says of an SCP statement of rhythm or form: PTB-XL gives most
         of them none. This, and what follows, few have to set.

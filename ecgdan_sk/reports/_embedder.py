@@ -46,8 +46,8 @@ class ReportEmbedder(BaseEstimator):
         What free text is taken for. "text": its words. "statements": the SCP statements
         that `StatementFinder` reads in it, embedded as given ones are; a report in
         which it finds none has the mean of all. "both": the mean of these and the
-        words, each of length one. "auto": "both" if `encoder` is a language model,
-        which does not learn from the reports, else "statements".
+        words, each of length one. "auto": "statements", or "text" where no report has
+        one.
     zero_likelihood : {"present", "drop"}, default="present"
         What likelihood 0 says of a rhythm or form statement. PTB-XL gives most of them
         none: "present" counts them as certain, "drop" leaves them out, as the paper
@@ -164,7 +164,7 @@ class ReportEmbedder(BaseEstimator):
             self.reads_ = "text"
             if self.reports_as != "text":
                 likelihoods = self._found(content)
-                self.reads_ = how_to_read(self.reports_as, self.encoder, likelihoods)
+                self.reads_ = how_to_read(self.reports_as, likelihoods)
         if self.reads_ == "text":
             likelihoods = None
         keys, first = self._distinct(content, likelihoods)

@@ -6,7 +6,6 @@ from functools import lru_cache
 from importlib.resources import files
 
 import numpy as np
-from sklearn.base import BaseEstimator
 
 from ._codes import likelihood_table
 from ._finder import StatementFinder
@@ -33,7 +32,7 @@ def found_statements(texts, table, zero_likelihood):
     return likelihood_table(found, table, zero_likelihood, may_be_silent=True)
 
 
-def how_to_read(reports_as, encoder, found):
+def how_to_read(reports_as, found):
     """One of "text", "statements" and "both" for `found` (n_texts, n_statements)."""
     if reports_as != "auto" and found is not None and not found.any():
         raise ValueError(
@@ -50,8 +49,7 @@ def how_to_read(reports_as, encoder, found):
             stacklevel=5,
         )
         return "text"
-    learns = isinstance(encoder, BaseEstimator) and hasattr(encoder, "fit")
-    return "statements" if encoder is None or learns else "both"
+    return "statements"
 
 
 def weights_of(likelihoods):
