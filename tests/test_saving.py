@@ -256,7 +256,7 @@ def test_a_model_that_is_not_sound_is_refused(saved, tmp_path, change, message):
 def test_a_network_of_absurd_size_is_refused_before_it_takes_memory(saved, tmp_path):
     huge = {"class": "Compact", "state": [["n_channels", 32], ["latent_dim", 10**9]]}
     huge["state"] += [["lead_attention", True], ["temporal_attention", True]]
-    change = _set("params", "architecture", huge)
+    change = _set("fitted", "architecture_", huge)
     path = _rewritten(saved, tmp_path / "model.safetensors", change)
     with pytest.raises(ValueError, match=r"to_latent.* of shape \(1000000000, 64\)"):
         DualAttentionSurvival.load(path)

@@ -8,6 +8,7 @@ from skorch.callbacks import Callback
 from skorch.history import History
 
 from .._tensor_files import read_tensors, write_tensors
+from ._seeds import random_states, restore_random_states
 
 _KIND = "training checkpoint"
 
@@ -39,7 +40,7 @@ class Checkpoint(Callback):
             **_named("best module", best.weights_[0] if best.weights_ else {}),
             **_named("best criterion", best.weights_[1] if best.weights_ else {}),
             **_named("optimizer", _moments(net)),
-            **_named("random", _random_states(net)),
+            **_named("random", random_states()),
         }
         content = {
             "is_done": is_done,
@@ -56,7 +57,7 @@ class Checkpoint(Callback):
         net.module_.load_state_dict(_part(tensors, "module"))
         net.criterion_.load_state_dict(_part(tensors, "criterion"))
         _restore_moments(net, _part(tensors, "optimizer"))
-        _restore_random_states(_part(tensors, "random"))
+        restore_random_states(_part(tensors, "random"))
         net.history_ = History(content["history"])
         best = _best(net)
         kept = [_part(tensors, f"best {part}") for part in ("module", "criterion")]
@@ -96,16 +97,3 @@ def _restore_moments(net, moments):
         i, kind = name.split("/")
         state["state"].setdefault(int(i), {})[kind] = value
     net.optimizer_.load_state_dict(state)
-
-
-def _random_states(net):
-    states = {"cpu": torch.random.get_rng_state()}
-    if torch.device(net.device).type == "cuda":
-        states["cuda"] = torch.cuda.get_rng_state(net.device)
-    return states
-
-
-def _restore_random_states(states):
-    torch.random.set_rng_state(states["cpu"])
-    if "cuda" in states:
-        torch.cuda.set_rng_state(states["cuda"])

@@ -26,6 +26,7 @@ _CLASSES = (
 )
 # What `fit` learns beside the networks.
 _LEARNED = (
+    "architecture_",
     "censoring_",
     "covariates_",
     "follow_up_",
@@ -63,7 +64,7 @@ def check_finite_fit(estimator, X):
     names = not_finite(to_plain(learned, arrays, _CLASSES), arrays)
     if names:
         raise FloatingPointError(
-            f"{names[0]} is not finite after training. {remedy(X, estimator.lr)}"
+            f"{names[0]} is not finite after training. {remedy(X, estimator.net_.lr)}"
         )
 
 
