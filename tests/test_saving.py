@@ -15,6 +15,7 @@ from sklearn.base import clone
 
 from ecgdan_sk import DualAttentionSurvival
 from ecgdan_sk._tensor_files import read_tensors, write_tensors
+from ecgdan_sk.architectures import Compact
 from ecgdan_sk.datasets import make_ecg_cohort
 from ecgdan_sk.records import ECGRecords
 
@@ -242,7 +243,10 @@ UNSOUND = {
         _set("fitted", "censoring_", {"class": "Popen", "state": []}),
         "Popen",
     ),
-    "content that is a list": (lambda t, c: c.update(fitted=[1, 2]), "no censoring_"),
+    "content that is a list": (
+        lambda t, c: c.update(fitted=[1, 2]),
+        "no architecture_",
+    ),
 }
 
 
@@ -254,8 +258,8 @@ def test_a_model_that_is_not_sound_is_refused(saved, tmp_path, change, message):
 
 
 def test_a_network_of_absurd_size_is_refused_before_it_takes_memory(saved, tmp_path):
-    huge = {"class": "Compact", "state": [["n_channels", 32], ["latent_dim", 10**9]]}
-    huge["state"] += [["lead_attention", True], ["temporal_attention", True]]
+    state = [[k, v] for k, v in vars(Compact(latent_dim=10**9)).items()]
+    huge = {"class": "Compact", "state": state}
     change = _set("fitted", "architecture_", huge)
     path = _rewritten(saved, tmp_path / "model.safetensors", change)
     with pytest.raises(ValueError, match=r"to_latent.* of shape \(1000000000, 64\)"):
