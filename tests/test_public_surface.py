@@ -32,6 +32,7 @@ GIVEN = {
     "texts": ["sinus rhythm"] * 4,
     "prompts": ["sinus rhythm", "atrial fibrillation"],
     "times": [1.0],
+    "time": 1.0,
 }
 NO_ANSWERS = {"fit", "fit_transform", "load", "paper", "set_params", "set_output"}
 NO_ANSWERS |= {"get_params", "get_metadata_routing"}
