@@ -4,8 +4,9 @@ Pretrain on reports, fine-tune for risk
 
 A cohort with follow-up holds few events, but any archive holds ECGs with what was said
 of them. Here the network first learns from simulated ECGs with SCP statements, then
-from a small cohort with outcomes. With PTB-XL at hand, pass its folder, and the first
-step is done on real ECGs and their statements::
+from a small cohort with outcomes; beside it an encoder that comes with the package and
+was pretrained already. With PTB-XL at hand, pass its folder, and the first step is done
+on real ECGs and their statements::
 
     python examples/plot_3_pretrain_then_finetune.py --ptbxl ptb-xl/1.0.3
 """
@@ -26,7 +27,7 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from ecgdan_sk import DualAttentionSurvival, ECGReportPretrainer
+from ecgdan_sk import DualAttentionSurvival, ECGReportPretrainer, encoders
 from ecgdan_sk.baselines import PenalisedCox
 from ecgdan_sk.datasets import load_ptbxl, make_ecg_cohort
 from ecgdan_sk.metrics import compare_models
@@ -69,8 +70,13 @@ print(pd.DataFrame(shown, index=statements, columns=classes).head(7).round(2))
 # Fine-tuning
 # -----------
 #
-# The same folds for three models: a network from scratch, one that starts from the
-# pretrained encoder, and a Cox model on the features of that encoder as it is.
+# The same folds for five models: a network from scratch, one that starts from the
+# encoder just pretrained, and a Cox model on the features of that encoder as it is;
+# then the last two with a ready encoder, of which the name is all that is needed. Its
+# card says what it was trained on, under which licence, and what it does not know.
+
+ready = "ptbxl-100hz"
+print(encoders.card(ready)["attribution"])
 
 start = pretrainer.encoder_weights_
 settings = {"n_members": 1, "max_epochs": n_epochs, "random_state": 0}
@@ -79,6 +85,10 @@ models = {
     "Pretrained": DualAttentionSurvival(pretrained=start, **settings),
     "Frozen, ridge Cox": make_pipeline(
         FrozenEstimator(pretrainer), StandardScaler(), PenalisedCox()
+    ),
+    "Ready": DualAttentionSurvival(pretrained=ready, n_members=1, random_state=0),
+    "Ready, ridge Cox": make_pipeline(
+        encoders.Encoder(ready, sampling_rate=100), StandardScaler(), PenalisedCox()
     ),
 }
 folds = RepeatedEventKFold(2, n_repeats=1 if options.small else 2, random_state=0)
@@ -89,8 +99,8 @@ for train, test in folds.split(cohort.X, cohort.y):
         scores[name].append(model.score(cohort.X[test], cohort.y[test]))
 for name, values in scores.items():
     print(f"{name:18} C-index {np.mean(values):.3f}")
-gain = compare_models(scores["Pretrained"], scores["From scratch"], n_splits=2)
-print(f"pretrained - scratch {gain.value:+.3f} [{gain.low:+.3f}, {gain.high:+.3f}]")
+gain = compare_models(scores["Ready"], scores["From scratch"], n_splits=2)
+print(f"ready - scratch {gain.value:+.3f} [{gain.low:+.3f}, {gain.high:+.3f}]")
 
 # %%
 # What the encoder has learned
@@ -109,6 +119,6 @@ for i, values in enumerate(scores.values()):
     right.plot(np.full(len(values), i), values, "o", color="#0072B2", alpha=0.7)
     right.plot(i, np.mean(values), "_", color="black", markersize=30)
 right.axhline(0.5, color="0.6", linewidth=1)
-right.set_xticks(range(len(scores)), scores)
+right.set_xticks(range(len(scores)), scores, rotation=20)
 right.set(ylabel="C-index of each fold", xlim=(-0.5, len(scores) - 0.5))
 plt.show()
