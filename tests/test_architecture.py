@@ -28,7 +28,7 @@ MAY_IMPORT = {
     "_hazards": "_outcomes losses records",
     "encoders": "_architectures _tensor_files _version preprocessing records",
     "survival": "_architectures _hazards _outcomes _tensor_files _training _version "
-    "augmentation encoders losses metrics network records",
+    "augmentation encoders losses metrics model_selection network records",
     "pretraining": "_architectures _tensor_files _training _version augmentation "
     "encoders losses measurements metrics network records reports",
     "calibration": "_hazards _outcomes _tensor_files _version losses metrics "

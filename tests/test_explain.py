@@ -337,10 +337,9 @@ def test_integrated_gradients_equal_captum(fitted, X):
     member.nets_ = fitted.nets_[:1]
     member.likelihood_ = copy.copy(fitted.likelihood_)
     member.likelihood_.means_ = fitted.likelihood_.means_[:1]
-    member.likelihood_.scales_ = fitted.likelihood_.scales_[:1]
     ours = integrated_gradients(member, X[2:], n_steps=16).attributions
     x = torch.from_numpy(X[2:] - X[2:].mean(2, keepdims=True))
-    # The scale of a single network cancels: its log risk is its output less the mean.
+    # The log risk of a single network is its output less the mean.
     theirs = attr.IntegratedGradients(member.network_).attribute(
         x, torch.zeros_like(x), n_steps=16, method="gausslegendre"
     )

@@ -11,9 +11,9 @@ from ._baseline import BaselineHazards
 class ProportionalHazards:
     """Cox's partial likelihood, and Breslow's baselines.
 
-    The partial likelihood leaves the origin of the log risks open, and networks differ
-    in their spread, so that each network's are standardised before they are averaged;
-    not so beside covariates, whose log risks set the scale.
+    The partial likelihood leaves the origin of the log risks open, but not their scale:
+    each network's are centred and averaged as they are. One that learned nothing hardly
+    spreads, as the validation loss stops it there, and so has little to say.
 
     Parameters
     ----------
@@ -27,8 +27,8 @@ class ProportionalHazards:
 
     Attributes
     ----------
-    means_, scales_ : ndarray of shape (n_members, 1, n_causes)
-        Mean and standard deviation of each network's log risks over the training set.
+    means_ : ndarray of shape (n_members, 1, n_causes)
+        Mean of each network's log risks over the training set.
     baseline_ : BaselineHazards
         The baselines.
     times_ : ndarray of shape (n_times,)
@@ -75,24 +75,20 @@ class ProportionalHazards:
     def fit(self, outputs, outcome, unseen=None):
         """Estimate the baselines from the log risks.
 
-        `unseen`, of shape (n_members, n_samples), tells which samples a network was not
-        trained on; if given, only its log risks of those are used.
+        `unseen` holds rows that no network was trained on; if given, only their log
+        risks are used.
         """
-        outputs = outputs.astype(np.float64)
-        self.means_ = outputs.mean(1, keepdims=True)
-        spread = outputs.std(1, keepdims=True)
-        spread = np.ones_like(spread) if self.is_offset else spread
-        self.scales_ = np.maximum(spread, np.finfo(np.float32).tiny)
-        log_risks = self._log_risks(outputs, unseen)
-        used = slice(None) if unseen is None else unseen.any(0)
-        self.baseline_ = BaselineHazards().fit(log_risks[used], outcome[used])
+        self.means_ = outputs.astype(np.float64).mean(1, keepdims=True)
+        rows = slice(None) if unseen is None else unseen
+        log_risks = self._log_risks(outputs)[rows]
+        self.baseline_ = BaselineHazards().fit(log_risks, outcome[rows])
         self.times_ = self.baseline_.times_
         return self
 
     def of_member(self, i):
         """The likelihood of one network alone, as if that were the only one."""
         single = copy(self)
-        single.means_, single.scales_ = self.means_[i : i + 1], self.scales_[i : i + 1]
+        single.means_ = self.means_[i : i + 1]
         return single
 
     def log_risk(self, outputs):
@@ -104,15 +100,6 @@ class ProportionalHazards:
         log_risks = self._log_risks(outputs)
         return self.baseline_.cumulative_hazards(log_risks, times, strata)
 
-    def _log_risks(self, outputs, members=None):
-        """Mean (n_samples, n_causes) of the standardised ones, on their typical scale.
-
-        `members` (n_members, n_samples) chooses those that count for each sample.
-        """
-        standardised = (outputs.astype(np.float64) - self.means_) / self.scales_
-        if members is None:
-            mean = standardised.mean(0)
-        else:
-            counted = standardised * members[:, :, None]
-            mean = counted.sum(0) / np.maximum(members.sum(0), 1)[:, None]
-        return mean * self.scales_.mean(0)
+    def _log_risks(self, outputs):
+        """Mean (n_samples, n_causes) of the networks' centred log risks."""
+        return (outputs.astype(np.float64) - self.means_).mean(0)

@@ -1,6 +1,6 @@
 """The only folder that knows skorch: nets, batches with events, seeds and devices."""
 
-from ._batches import ECGDataset, split_by_event
+from ._batches import ECGDataset, check_batches
 from ._files import not_finite, read_model, write_model
 from ._fingerprint import checkpoint_folder
 from ._finite import remedy
@@ -19,6 +19,7 @@ from ._train import (
 __all__ = [
     "ECGDataset",
     "ECGNet",
+    "check_batches",
     "checkpoint_folder",
     "chosen_device",
     "encode",
@@ -31,7 +32,6 @@ __all__ = [
     "restored_net",
     "seeded",
     "shared_settings",
-    "split_by_event",
     "train_net",
     "write_model",
 ]

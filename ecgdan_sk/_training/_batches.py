@@ -4,7 +4,6 @@ from collections.abc import Iterator
 
 import numpy as np
 import torch
-from sklearn.model_selection import StratifiedShuffleSplit
 from torch.utils.data import DataLoader, Dataset
 
 
@@ -61,32 +60,13 @@ def event_loader(dataset, batch_size, **kwargs) -> DataLoader:
     return DataLoader(dataset, batch_sampler=sampler, collate_fn=as_is, **kwargs)
 
 
-def split_by_event(event, validation_fraction: float, batch_size: int):
-    """Rows for training and for validation, with the same share of events."""
-    event = np.asarray(event, dtype=bool)
-    n_valid_events = round(validation_fraction * event.sum())
-    if n_valid_events < 1 or n_valid_events == event.sum():
-        raise ValueError(
-            f"{event.sum()} events among n_samples={len(event)} cannot be shared "
-            f"between training and a validation part of {validation_fraction:g}: both "
-            "need one. Collect more events, or change validation_fraction."
-        )
-    seed = int(torch.randint(2**31 - 1, ()))
-    rows = _stratified(event, validation_fraction, seed)
-    n_events = event[rows[0]].sum()
-    n_batches = len(EventBatchSampler(event[rows[0]], batch_size))
+def check_batches(event, batch_size: int) -> None:
+    """Raise unless each batch of training ECGs can have an event."""
+    n_events, n_batches = int(event.sum()), len(EventBatchSampler(event, batch_size))
     if n_batches > n_events:
         raise ValueError(
-            f"batch_size={batch_size} makes {n_batches} batches of {len(rows[0])} "
+            f"batch_size={batch_size} makes {n_batches} batches of {len(event)} "
             f"training ECGs, but only {n_events} of them had an event, and a batch "
             f"without events teaches nothing. Use batch_size="
-            f"{-(-len(rows[0]) // n_events)} or more."
+            f"{-(-len(event) // n_events)} or more."
         )
-    return rows
-
-
-def _stratified(event, fraction, seed):
-    """The two index arrays; without censored samples there is nothing to stratify."""
-    strata = event if min(event.sum(), (~event).sum()) > 1 else np.ones(len(event))
-    splitter = StratifiedShuffleSplit(1, test_size=fraction, random_state=seed)
-    return next(splitter.split(strata, strata))

@@ -43,13 +43,16 @@ class SurvivalLoss(nn.Module):
 
     def forward(self, output: Tensor, target: Tensor) -> Tensor:
         """Loss of outputs (n_samples, ...), for a target (n_samples, n_columns)."""
-        if self.n_offsets:
-            known = target[:, -self.n_offsets :]
-            target = target[:, : -self.n_offsets]
-            output = output + known.reshape(output.shape)
+        output = self.shifted(output, target)
         event, time, *others = target.unbind(-1)
         if self.offset is not None:
             output = output.reshape(-1, *self.offset.shape) + self.offset
         return self.function(
             output, event, time, **dict(zip(self.columns, others)), **self.params
         )
+
+    def shifted(self, output: Tensor, target: Tensor) -> Tensor:
+        """Outputs with the offsets of their samples added."""
+        if not self.n_offsets:
+            return output
+        return output + target[:, -self.n_offsets :].reshape(output.shape)

@@ -2,7 +2,7 @@
 
 from sklearn.utils.validation import check_is_fitted
 
-from ._leads_and_ids import aligned_to, warn_of_missing
+from ._leads_and_ids import aligned_to, column, patient_groups, warn_of_missing
 from ._records import as_records
 from ._signal_checks import (
     check_amplitude,
@@ -39,6 +39,19 @@ class ECGInput:
     def _aligned(self, X, **arguments):
         """What is given beside `X`, with labels put in the order of its recordings."""
         return aligned_to(X, **arguments)
+
+    def _patients(self, records, groups):
+        """Number of the patient of each recording; None where nobody told it."""
+        groups = records.patient_ids if groups is None else groups
+        if groups is None:
+            return None
+        groups = column(groups)
+        if groups.shape != (len(records),):
+            raise ValueError(
+                f"Expected groups of shape ({len(records)},), the patient of each ECG, "
+                f"got {groups.shape}."
+            )
+        return patient_groups(groups)
 
     def _check_input(self, X):
         """Signals with the leads and the length seen in `fit`."""

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from numbers import Integral, Real
 from os import PathLike
+from typing import ClassVar
 
 import numpy as np
 from sklearn.base import (
@@ -29,7 +30,7 @@ from ..encoders._start import starting_architecture
 from ..metrics import CensoringKaplanMeier, concordance_index
 from ..records._input import ECGInput
 from ..records._records import as_records
-from ._fitting import train_networks
+from ._fitting import split_seeds, train_networks, validation_part
 from ._saving import check_finite_fit, load_model, save_model
 
 
@@ -72,8 +73,7 @@ class DualAttentionSurvival(
         more stage of them is trained along, from their latent features down to their
         trunk.
     n_members : int, default=3
-        Networks that are averaged, each with its log risk standardised first, unless
-        there are covariates.
+        Networks whose log risks are averaged.
     max_epochs : int or None, default=None
         Passes over the training ECGs at the most. None means 40, and 12 from a
         pretrained encoder.
@@ -96,8 +96,9 @@ class DualAttentionSurvival(
         Intervals of discrete time, between quantiles of the event times.
     baseline : {"train", "validation"}, default="train"
         Whose log risks the baseline hazard of a Cox model is estimated from: those of
-        all training ECGs, or those of the ECGs kept for validation, for which a network
-        is not overfitted. Discrete time needs no baseline.
+        all training ECGs, or those of the ECGs kept for validation, then the same for
+        all networks, for which they are not overfitted. Discrete time needs no
+        baseline.
     reconstruction_weight : float, default=0.0
         Weight of an auxiliary loss: the mean squared error with which a decoder
         restores the ECGs from what cropping and masking left.
@@ -109,7 +110,8 @@ class DualAttentionSurvival(
         Epochs without a better one after which training ends. The weights of the best
         epoch are kept.
     validation_fraction : float, default=0.2
-        Share of the ECGs, and of the events, that decides when to stop.
+        Share of the ECGs, and of the events of each cause, that decides when to stop.
+        No patient has ECGs on both sides.
     weight_decay : float, default=0.01
         Decay of the weights by AdamW.
     dropout : float, default=0.25
@@ -139,6 +141,8 @@ class DualAttentionSurvival(
     ----------
     nets_ : list of ECGNet
         The fitted networks, as skorch nets.
+    split_seeds_ : list of int
+        For each network the seed of its validation part, which a warm start keeps.
     likelihood_ : ProportionalHazards or DiscreteTime
         What makes hazards of the networks' outputs, with `baseline_` or `cut_points_`.
     covariates_ : CovariateCox or None
@@ -172,6 +176,9 @@ class DualAttentionSurvival(
     >>> model.fit(cohort.X, cohort.y).predict(cohort.X).shape
     (60,)
     """
+
+    # Tells metadata routing to pass `groups` on wherever they are given.
+    __metadata_request__fit: ClassVar = {"groups": True}
 
     _parameter_constraints = {
         "architecture": [StrOptions({*ARCHITECTURES}), Architecture],
@@ -320,7 +327,7 @@ class DualAttentionSurvival(
         }
         return cls(**(recipe | changes))
 
-    def fit(self, X, y, *, sample_weight=None, strata=None, entry=None):
+    def fit(self, X, y, *, sample_weight=None, strata=None, entry=None, groups=None):
         """Train the networks, then estimate the baseline hazard.
 
         Parameters
@@ -342,6 +349,10 @@ class DualAttentionSurvival(
         entry : array-like of shape (n_samples,) or None, default=None
             Time after which each sample is at risk (left truncation), such as the age
             at the ECG where time is age. For Cox losses.
+        groups : array-like of shape (n_samples,) or None, default=None
+            Patient of each ECG; those of one patient go to one side of the validation
+            split. None takes the `patient_ids` of `X`, if it is an ECGRecords that has
+            them; else each ECG counts as a patient.
 
         Returns
         -------
@@ -364,9 +375,15 @@ class DualAttentionSurvival(
         self._validate_params()
         self.architecture_ = starting_architecture(self)
         records = as_records(X)
-        y, sample_weight, strata, entry = self._aligned(
-            records, y=y, sample_weight=sample_weight, strata=strata, entry=entry
+        y, sample_weight, strata, entry, groups = self._aligned(
+            records,
+            y=y,
+            sample_weight=sample_weight,
+            strata=strata,
+            entry=entry,
+            groups=groups,
         )
+        patients = self._patients(records, groups)
         X = self._learn_input(records)
         check_same_length(X, y)
         outcome = check_outcome(
@@ -381,8 +398,14 @@ class DualAttentionSurvival(
         )
         target, self.covariates_ = self._target(records, likelihood, outcome)
         with seeded(self.random_state):
-            self.nets_, unseen = train_networks(self, X, target, likelihood)
-        unseen = unseen if self.baseline == "validation" else None
+            self.split_seeds_ = split_seeds(self)
+            self.nets_ = train_networks(
+                self, X, target, likelihood, patients, self.split_seeds_
+            )
+        unseen = None
+        if self.baseline == "validation":
+            seed = self.split_seeds_[0]
+            unseen = validation_part(self, seed, outcome.causes, patients)[1]
         self.likelihood_ = likelihood.fit(self._outputs(X, records), outcome, unseen)
         self.censoring_ = CensoringKaplanMeier().fit(outcome.causes, outcome.time)
         self.follow_up_ = float(outcome.time.max())
@@ -410,7 +433,7 @@ class DualAttentionSurvival(
             self._outputs(self._check_input(records), records)
         )
 
-    def score(self, X, y, *, sample_weight=None, strata=None):
+    def score(self, X, y, *, sample_weight=None, strata=None, entry=None):
         """Concordance index (Harrell's C) of the log risks; other causes are censored.
 
         Parameters
@@ -423,6 +446,9 @@ class DualAttentionSurvival(
             Weight of each sample.
         strata : array-like of shape (n_samples,) or None, default=None
             Stratum of each sample; only those of one stratum are compared.
+        entry : array-like of shape (n_samples,) or None, default=None
+            When each sample came under observation; only those at risk together are
+            compared. None means at 0.
 
         Returns
         -------
@@ -430,8 +456,8 @@ class DualAttentionSurvival(
             Between 0 and 1; 0.5 is chance.
         """
         check_is_fitted(self)
-        y, sample_weight, strata = self._aligned(
-            X, y=y, sample_weight=sample_weight, strata=strata
+        y, sample_weight, strata, entry = self._aligned(
+            X, y=y, sample_weight=sample_weight, strata=strata, entry=entry
         )
         causes, time = check_causes(y)
         log_risk = self.predict(X)
@@ -441,6 +467,7 @@ class DualAttentionSurvival(
             log_risk,
             sample_weight=sample_weight,
             strata=strata,
+            entry=entry,
         )
 
     def transform(self, X):

@@ -3,38 +3,59 @@
 import warnings
 
 import numpy as np
+import torch
 from sksurv.util import Surv
 
 from .._architectures import architecture_of
 from .._training import (
     ECGDataset,
+    check_batches,
     checkpoint_folder,
     seeded,
     shared_settings,
-    split_by_event,
     train_net,
 )
 from ..encoders._start import start_of
 from ..losses._target import SurvivalLoss
 from ..metrics import concordance_index
+from ..model_selection import split_by_event
 from ..records._signal_checks import typical_spread
 from ._head import ridge_heads
 from ._network import risk_net
 
 _RECIPES = {
-    "default": {"one_cycle": True, "max_norm": 5.0, "monitor": "valid_loss"},
-    "paper": {"one_cycle": False, "max_norm": 100.0, "monitor": "valid_concordance"},
+    "default": {"one_cycle": True, "max_norm": 5.0},
+    "paper": {"one_cycle": False, "max_norm": 100.0},
 }
 
 _SCRATCH = {"max_epochs": 40, "lr": 3e-3}
 _PRETRAINED = {"max_epochs": 12, "lr": 1e-3}
 
 
-def train_networks(estimator, X, target, likelihood):
-    """Train networks that differ in their seed and in the ECGs kept for validation.
+def split_seeds(estimator):
+    """A seed for the validation part of each network; those of `baseline` share one.
 
-    Returns the nets, and which of the ECGs each was not trained on, of shape
-    (n_members, n_samples). Where the user breaks off, fewer nets.
+    A warm start keeps the seeds, so that nothing is validated on what was trained on.
+    """
+    kept = getattr(estimator, "split_seeds_", []) if estimator.warm_start else []
+    drawn = torch.randint(2**31 - 1, (estimator.n_members,)).tolist()
+    seeds = (kept + drawn[len(kept) :])[: estimator.n_members]
+    one_for_all = estimator.baseline == "validation"
+    return seeds[:1] * estimator.n_members if one_for_all else seeds
+
+
+def validation_part(estimator, seed, causes, patients):
+    """Rows for training and for validation, with their share of each cause."""
+    fraction = estimator.validation_fraction
+    parts = split_by_event(causes, fraction, groups=patients, random_state=seed)
+    check_batches(causes[parts[0]] > 0, estimator.batch_size)
+    return parts
+
+
+def train_networks(estimator, X, target, likelihood, patients, seeds):
+    """Train networks that differ in their weights and, by seed, in their validation.
+
+    Where the user breaks off, fewer nets are returned.
     """
     architecture_of(estimator).check(estimator.leads_in_, X.shape[2])
     module = module_settings(estimator, likelihood.n_outputs, typical_spread(X))
@@ -44,12 +65,12 @@ def train_networks(estimator, X, target, likelihood):
     heads = ridge_heads(estimator, likelihood, module, starts, X, target)
     # The ridge Cox model, or covariates alone, may be the best.
     settings["start_counts"] = heads is not None or estimator.covariates is not None
-    folder = checkpoint_folder(estimator, X, target, *_arrays(starts))
-    nets, unseen = [], []
+    arrays = [*_arrays(starts), np.asarray(seeds)]
+    arrays += [] if patients is None else [patients]
+    folder = checkpoint_folder(estimator, X, target, *arrays)
+    nets = []
     for i, start in enumerate(starts):
-        parts = split_by_event(
-            target[:, 0], estimator.validation_fraction, estimator.batch_size
-        )
+        parts = validation_part(estimator, seeds[i], target[:, 0], patients)
         net = train_net(
             risk_net,
             SurvivalLoss,
@@ -57,14 +78,14 @@ def train_networks(estimator, X, target, likelihood):
             start=heads.of(parts[0]) if heads else start,
             checkpoint=folder and folder / f"network-{i}.safetensors",
             **settings,
+            **_choice_of_epoch(estimator, likelihood, target[parts[1]]),
         )
         nets.append(net)
-        unseen.append(np.isin(np.arange(len(X)), parts[1]))
         if net.interrupted_:
             # To the user, past this function and `fit`.
             warnings.warn(_interruption(nets, len(starts)), stacklevel=3)
             break
-    return nets, np.stack(unseen)
+    return nets
 
 
 def module_settings(estimator, n_outputs, scale=1.0):
@@ -84,21 +105,11 @@ def module_settings(estimator, n_outputs, scale=1.0):
 
 def _optimisation(estimator, likelihood):
     """Parameters of `train_net` and of its net."""
-    recipe = _RECIPES[estimator.recipe]
-    by_concordance = recipe["monitor"] == "valid_concordance"
-    if by_concordance and not likelihood.outputs_are_log_risks:
-        raise ValueError(
-            f"recipe={estimator.recipe!r} chooses the best epoch by its concordance, "
-            f"which needs log risks, and loss={estimator.loss!r} does not give them "
-            "while it trains. Use recipe='default'."
-        )
     freezes, every = bool(estimator.freeze_encoder), estimator.freeze_encoder
     return {
         **shared_settings(estimator, architecture_of(estimator).default_crop),
-        **recipe,
+        **_RECIPES[estimator.recipe],
         **_length(estimator),
-        "higher_is_better": by_concordance,
-        "valid_scores": (("concordance", _concordance),) if by_concordance else (),
         "batch_size": estimator.batch_size,
         "n_unfrozen": 0 if freezes else None,
         "unfreeze_every": None if isinstance(every, bool | np.bool_) else every,
@@ -112,15 +123,46 @@ def _length(estimator):
     return by_default | {k: v for k, v in given.items() if v is not None}
 
 
+def _choice_of_epoch(estimator, likelihood, target):
+    """By what the best epoch is chosen, for the target of the validation part."""
+    if estimator.recipe != "paper":
+        return {"monitor": "valid_loss"}
+    if not likelihood.outputs_are_log_risks:
+        raise ValueError(
+            f"recipe={estimator.recipe!r} chooses the best epoch by its concordance, "
+            f"which needs log risks, and loss={estimator.loss!r} does not give them "
+            "while it trains. Use recipe='default'."
+        )
+    target = torch.from_numpy(target)
+    equal = torch.zeros(len(target), likelihood.n_outputs)
+    try:
+        _concordance(equal, target, SurvivalLoss(**likelihood.loss))
+    except ValueError as error:
+        warnings.warn(
+            "The loss chooses the best epoch of a network, as the concordance of its "
+            f"{len(target)} validation ECGs is not defined: {error}",
+            stacklevel=4,
+        )
+        return {"monitor": "valid_loss"}
+    return {
+        "monitor": "valid_concordance",
+        "higher_is_better": True,
+        "valid_scores": (("concordance", _concordance),),
+    }
+
+
 def _concordance(output, target, loss):
-    """Concordance index of the first log risk, beside covariates if there are any."""
-    log_risks = output.reshape(len(target), -1)
-    if loss.n_offsets:
-        log_risks = log_risks + target[:, -loss.n_offsets :]
-    event, rank = target[:, 0].cpu().numpy() == 1, target[:, 1].cpu().numpy()
+    """Concordance of the first log risk among ECGs at risk together, of one stratum."""
+    log_risks = loss.shifted(output, target).reshape(len(target), -1)
+    event, rank, *others = target.cpu().numpy().T
+    columns = dict(zip(loss.columns, others))
     # Ranks start at 0, times do not.
-    outcome = Surv.from_arrays(event, rank + 1.0)
-    return float(concordance_index(outcome, log_risks[:, 0].cpu().numpy()))
+    if "entry" in columns:
+        columns["entry"] = columns["entry"] + 1.0
+    outcome = Surv.from_arrays(event == 1, rank + 1.0)
+    return float(
+        concordance_index(outcome, log_risks[:, 0].detach().cpu().numpy(), **columns)
+    )
 
 
 def _starts(estimator, module):
