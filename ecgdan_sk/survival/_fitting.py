@@ -38,7 +38,9 @@ def split_seeds(estimator):
     A warm start keeps the seeds, so that nothing is validated on what was trained on.
     """
     kept = getattr(estimator, "split_seeds_", []) if estimator.warm_start else []
-    drawn = torch.randint(2**31 - 1, (estimator.n_members,)).tolist()
+    # One draw, so that the first networks do not depend on how many follow.
+    rng = np.random.RandomState(int(torch.randint(2**31 - 1, ())))
+    drawn = rng.randint(2**31 - 1, size=estimator.n_members).tolist()
     seeds = (kept + drawn[len(kept) :])[: estimator.n_members]
     one_for_all = estimator.baseline == "validation"
     return seeds[:1] * estimator.n_members if one_for_all else seeds
@@ -65,7 +67,7 @@ def train_networks(estimator, X, target, likelihood, patients, seeds):
     heads = ridge_heads(estimator, likelihood, module, starts, X, target)
     # The ridge Cox model, or covariates alone, may be the best.
     settings["start_counts"] = heads is not None or estimator.covariates is not None
-    arrays = [*_arrays(starts), np.asarray(seeds)]
+    arrays = [*_arrays(starts), np.asarray(seeds[:1])]
     arrays += [] if patients is None else [patients]
     folder = checkpoint_folder(estimator, X, target, *arrays)
     nets = []
