@@ -3,7 +3,7 @@
 import os
 
 from .._tensor_files import read_tensors, write_tensors
-from . import architecture_of
+from . import ARCHITECTURES, architecture_of
 
 _KIND = "encoder weights"
 _KEYS = (
@@ -15,6 +15,17 @@ _KEYS = (
     "lead_parameters",
     "weights",
 )
+
+
+def check_known(architecture):
+    """Raise unless a file can tell the architecture without code."""
+    if not isinstance(architecture, (str, *ARCHITECTURES.values())):
+        raise TypeError(
+            f"Cannot save a model with architecture={architecture!r}: a file holds no "
+            "code, and ecgdan_sk knows no network of that kind to fill with its "
+            "weights. Keep the estimator's parameters in a script of yours, and "
+            "network_.state_dict() of its nets in a file."
+        )
 
 
 def encoder_weights(module, estimator):

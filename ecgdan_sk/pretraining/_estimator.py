@@ -28,6 +28,7 @@ from ._fitting import check_patients, train_report_net
 from ._network import SHARED_DIM
 from ._numbers import described, measured
 from ._said import encoded_reports
+from ._saving import load_pretrainer, save_pretrainer
 
 
 class ECGReportPretrainer(
@@ -414,6 +415,63 @@ class ECGReportPretrainer(
         encoded = self.embedder_.transform(reports, n_samples=len(places))
         pair = places, self._text_places(encoded.embeddings)
         return mean_reciprocal_rank(encoded.keys, pair)
+
+    def save(self, path):
+        """Write all that predictions need to one file, which holds no code.
+
+        Parameters
+        ----------
+        path : str or path-like
+            Of the file, by custom ending in ".safetensors"; replaced as a whole.
+
+        Returns
+        -------
+        ECGReportPretrainer
+            The estimator itself.
+
+        Raises
+        ------
+        TypeError
+            If the text encoder or the architecture is of your own, which is code.
+
+        See Also
+        --------
+        load : The way back.
+        save_encoder : The encoder of ECGs alone, without what is said of them.
+
+        Notes
+        -----
+        Tensors and settings as JSON, in the safetensors format. No ECG is in it, but
+        the distinct reports are, and the words of a `TfidfEncoder`: they may name
+        people. A `SentenceEncoder` is written by its name. Callbacks, `pretrained` and
+        `checkpoint_dir` are not kept, as predictions need none of them.
+        """
+        check_is_fitted(self)
+        save_pretrainer(path, self)
+        return self
+
+    @classmethod
+    def load(cls, path):
+        """Read a fitted pretrainer from a file that `save` wrote.
+
+        Parameters
+        ----------
+        path : str or path-like
+            Of the file.
+
+        Returns
+        -------
+        ECGReportPretrainer
+            It predicts bit for bit what the saved one predicts on the same machine.
+
+        Raises
+        ------
+        FileNotFoundError
+            If there is no such file.
+        ValueError
+            If the file is truncated, altered, of another kind, or not whole.
+        """
+        return load_pretrainer(path, cls)
 
     def save_encoder(self, path):
         """Write the encoder to a safetensors file, for `DualAttentionSurvival`.

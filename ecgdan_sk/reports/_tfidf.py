@@ -74,13 +74,7 @@ class TfidfEncoder(BaseEstimator):
             raise ValueError(
                 f"n_components must be at least 1, got {self.n_components!r}."
             )
-        self.vectorizer_ = make_union(
-            # Single letters count: "T wave", "ST & T".
-            TfidfVectorizer(
-                ngram_range=(1, 2), token_pattern=r"\w+", sublinear_tf=True
-            ),
-            TfidfVectorizer(analyzer="char_wb", ngram_range=(3, 5), sublinear_tf=True),
-        )
+        self.vectorizer_ = _vectorizer()
         weights = self.vectorizer_.fit_transform(texts)
         self.svd_ = TruncatedSVD(
             min(self.n_components, *weights.shape), random_state=self.random_state
@@ -106,3 +100,32 @@ class TfidfEncoder(BaseEstimator):
         length = np.linalg.norm(embeddings, axis=1, keepdims=True)
         embeddings /= np.where(length < _SHORTEST, np.inf, length)
         return embeddings.astype(np.float32)
+
+    def _learned(self):
+        """Terms, their weights and their reduction, which `_relearn` takes."""
+        parts = [part for _, part in self.vectorizer_.transformer_list]
+        terms = [part.get_feature_names_out().tolist() for part in parts]
+        return terms, [part.idf_ for part in parts], self.svd_.components_
+
+    def _relearn(self, terms, weights, components):
+        """Take over what another encoder has learned, without the texts."""
+        self.vectorizer_ = _vectorizer()
+        parts = [part for _, part in self.vectorizer_.transformer_list]
+        for part, own, idf in zip(parts, terms, weights, strict=True):
+            part.vocabulary_ = {term: i for i, term in enumerate(own)}
+            part.idf_ = idf
+        n_components, n_terms = components.shape
+        if n_terms != sum(map(len, terms)):
+            raise ValueError(f"{n_terms} weights for {sum(map(len, terms))} terms")
+        self.svd_ = TruncatedSVD(n_components, random_state=self.random_state)
+        self.svd_.components_ = components
+        return self
+
+
+def _vectorizer():
+    """TF-IDF of words and of parts of words, not yet fitted."""
+    return make_union(
+        # Single letters count: "T wave", "ST & T".
+        TfidfVectorizer(ngram_range=(1, 2), token_pattern=r"\w+", sublinear_tf=True),
+        TfidfVectorizer(analyzer="char_wb", ngram_range=(3, 5), sublinear_tf=True),
+    )

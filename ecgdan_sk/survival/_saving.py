@@ -2,7 +2,8 @@
 
 from functools import partial
 
-from .._architectures import ARCHITECTURES, Compact, Paper
+from .._architectures import Compact, Paper
+from .._architectures._weights import check_known
 from .._hazards import DiscreteTime, ProportionalHazards
 from .._hazards._baseline import BaselineHazards, BreslowBaseline
 from .._hazards._covariates import CovariateCox
@@ -41,13 +42,7 @@ _LEARNED = (
 def save_model(path, estimator):
     """Write a fitted estimator: parameters, weights, and what `fit` learned."""
     params = estimator.get_params(deep=False)
-    if not isinstance(params["architecture"], (str, *ARCHITECTURES.values())):
-        raise TypeError(
-            f"Cannot save a model with architecture={params['architecture']!r}: a file "
-            "holds no code, and ecgdan_sk knows no network of that kind to fill with "
-            "its weights. Keep the estimator's parameters in a script of yours, and "
-            "network_.state_dict() of its nets in a file."
-        )
+    check_known(params["architecture"])
     fitted = _fitted(estimator)
     write_model(path, _KIND, params, fitted, estimator.nets_, _CLASSES)
 
