@@ -51,7 +51,8 @@ def public_modules():
 def public_names(module):
     """What a module offers: `__all__`, or the classes and functions made in it."""
     if hasattr(module, "__all__"):
-        return [name for name in module.__all__ if not name.startswith("_")]
+        names = [name for name in module.__all__ if not name.startswith("_")]
+        return [n for n in names if not inspect.ismodule(getattr(module, n))]
     return [
         name
         for name, thing in vars(module).items()
