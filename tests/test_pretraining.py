@@ -78,8 +78,16 @@ def test_every_alignment_tells_kinds_apart(alignment):
     assert (told == np.array(_texts(new), dtype=object)).mean() > 0.8
     assert model.score(X_new, _texts(new)) > 0.85
     probabilities = model.zero_shot(X_new, TEXTS)
-    np.testing.assert_allclose(probabilities.sum(1), 1, rtol=1e-5)
     assert (probabilities.argmax(1) == new).mean() > 0.8
+    one_is_true = model.zero_shot(X_new, TEXTS, exclusive=True)
+    np.testing.assert_allclose(one_is_true.sum(1), 1, rtol=1e-5)
+    assert (one_is_true.argmax(1) == new).mean() > 0.8
+    if alignment == "sigmoid":
+        # How likely a prompt is does not depend on what else is asked.
+        alone = model.zero_shot(X_new, TEXTS[:1])
+        np.testing.assert_allclose(alone[:, 0], probabilities[:, 0], rtol=1e-5)
+    else:
+        np.testing.assert_array_equal(probabilities, one_is_true)
 
 
 class Spread(Callback):
@@ -128,6 +136,9 @@ def test_statements_and_their_likelihoods_teach(cohort):
     X_new, new = _waves(80, 1)
     shown = model.zero_shot(X_new, ["NORM", "IMI", "SBRAD", "STACH"])
     assert (shown.argmax(1) == new).mean() > 0.9
+    # Each is true of a quarter, and is said to be as common.
+    prevalence = np.eye(4)[new].mean(0) * [1.0, 0.8, 1.0, 1.0]
+    np.testing.assert_allclose(shown.mean(0), prevalence, atol=0.1)
     assert model.network_.head.to_statements.out_features == 4
     # A superclass, free text and codes with likelihoods are prompts as well.
     mixed = model.zero_shot(X_new, ["MI", "normal ECG", {"SBRAD": 0}])
@@ -192,7 +203,7 @@ def test_too_few_patients_are_told(cohort, validation_fraction, needed):
     model = ECGReportPretrainer(validation_fraction=validation_fraction, **QUICK)
     ids = np.arange(80) % (needed - 1)
     with pytest.raises(ValueError, match=f"Expected {needed} patients or more"):
-        model.fit(cohort.X, cohort.scp_codes, patient_ids=ids)
+        model.fit(cohort.X, cohort.scp_codes, groups=ids)
 
 
 def test_latent_features_are_those_of_the_encoder(cohort, fitted):
@@ -321,7 +332,7 @@ def test_patient_ids_of_the_records_are_taken(cohort):
     records = ECGRecords(cohort.X, sampling_rate=100, patient_ids=ids)
     by_records = ECGReportPretrainer(**QUICK).fit(records, cohort.scp_codes)
     by_name = ECGReportPretrainer(**QUICK).fit(
-        ECGRecords(cohort.X, sampling_rate=100), cohort.scp_codes, patient_ids=ids
+        ECGRecords(cohort.X, sampling_rate=100), cohort.scp_codes, groups=ids
     )
     np.testing.assert_array_equal(
         by_records.transform(records), by_name.transform(records)
@@ -414,8 +425,8 @@ def test_bad_reports_are_explained(cohort, reports, params, error, message):
 def test_bad_ecgs_are_explained(cohort, fitted):
     with pytest.raises(ValueError, match="250"):
         fitted.transform(cohort.X[:, :, :100])
-    with pytest.raises(ValueError, match="patient_ids"):
-        clone(fitted).fit(cohort.X, cohort.scp_codes, patient_ids=[1, 2])
+    with pytest.raises(ValueError, match="groups"):
+        clone(fitted).fit(cohort.X, cohort.scp_codes, groups=[1, 2])
     few = ECGRecords(cohort.X[:, :6], leads=LEADS[:6])
     with pytest.raises(ValueError, match="select_leads"):
         ECGReportPretrainer(architecture="paper", **QUICK).fit(few, cohort.scp_codes)

@@ -9,19 +9,17 @@ from ..records._leads_and_ids import aligned_to, patient_groups
 from ..records._records import as_records
 
 
-def joined(X, reports, patient_ids):
-    """(ECGRecords, reports, patient_ids, cohort of each ECG), of one or of several."""
+def joined(X, reports, groups):
+    """(ECGRecords, reports, patients, cohort of each ECG), of one or of several."""
     if not _are_several(X):
         records = as_records(X)
-        reports, patient_ids = aligned_to(
-            records, reports=reports, patient_ids=patient_ids
-        )
-        ids = records.patient_ids if patient_ids is None else patient_ids
+        reports, groups = aligned_to(records, reports=reports, groups=groups)
+        ids = records.patient_ids if groups is None else groups
         return records, reports, ids, np.zeros(len(records), np.int64)
     cohorts = [as_records(x) for x in X]
     _check_alike(cohorts)
     reports = _one_each(reports, cohorts, "reports")
-    ids = _one_each(patient_ids, cohorts, "patient_ids")
+    ids = _one_each(groups, cohorts, "groups")
     number = np.repeat(np.arange(len(cohorts)), [len(c) for c in cohorts])
     said, patients = _said(cohorts, reports), _patients(cohorts, ids)
     return _side_by_side(cohorts), said, patients, number

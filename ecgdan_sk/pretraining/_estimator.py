@@ -281,7 +281,7 @@ class ECGReportPretrainer(
         }
         return cls(**(recipe | changes))
 
-    def fit(self, X, reports=None, *, patient_ids=None):
+    def fit(self, X, reports=None, *, groups=None):
         """Align the encoder with the reports, and learn what else the ECGs teach.
 
         Parameters
@@ -295,10 +295,11 @@ class ECGReportPretrainer(
             One for each ECG: free text; SCP codes with likelihoods from 0 to 100; or
             ready embeddings. None stands for an ECG without a report, or for a cohort
             without. Of several cohorts a list of theirs.
-        patient_ids : array-like of shape (n_samples,) or None, default=None
+        groups : array-like of shape (n_samples,) or None, default=None
             Patient of each ECG. ECGs of one patient go to one side of the validation
-            split, and their reports are never each other's negatives. None takes those
-            of `X`, if it is an ECGRecords that has them. Of several cohorts a list.
+            split, and their reports are never each other's negatives. None takes the
+            `patient_ids` of `X`, if it is an ECGRecords that has them. Of several
+            cohorts a list.
 
         Returns
         -------
@@ -316,7 +317,7 @@ class ECGReportPretrainer(
         """
         self._validate_params()
         self.architecture_ = starting_architecture(self)
-        records, reports, ids, cohort = joined(X, reports, patient_ids)
+        records, reports, ids, cohort = joined(X, reports, groups)
         X = self._learn_input(records)
         self.embedder_ = ReportEmbedder(
             self.text_encoder,
@@ -373,8 +374,8 @@ class ECGReportPretrainer(
             return best
         return np.array(self.reports_, dtype=object)[best]
 
-    def zero_shot(self, X, prompts):
-        """Probability of each prompt, of which one is taken to be true.
+    def zero_shot(self, X, prompts, *, exclusive=False):
+        """Probability that each prompt is true of each ECG.
 
         Parameters
         ----------
@@ -383,17 +384,25 @@ class ECGReportPretrainer(
         prompts : list of str or dict, or array of shape (n_prompts, n_dims)
             What may be said of an ECG: free text; an SCP code; one of the superclasses
             NORM, MI, STTC, CD and HYP; SCP codes with likelihoods; ready embeddings.
+        exclusive : bool, default=False
+            Whether one of the prompts is true, and no other. The alignments "infonce"
+            and "cosine" have learned no other question, and always take it so.
 
         Returns
         -------
         ndarray of shape (n_samples, n_prompts)
-            A softmax of the similarities; each row sums to one.
+            Of prompts that exclude each other a softmax, whose rows sum to one. Else
+            the sigmoid of each, with what was learned of how common it is: a column
+            does not depend on the other prompts.
         """
         check_is_fitted(self)
-        places = self._text_places(self.embedder_.encode(prompts))
-        scale = float(self.net_.criterion_.log_scale.detach().exp())
-        logits = torch.from_numpy(scale * self._places(X) @ places.T)
-        return logits.softmax(1).numpy()
+        loss, places = self.net_.criterion_, self._places(X)
+        with torch.no_grad():
+            texts = torch.as_tensor(self.embedder_.encode(prompts)).to(loss.mean)
+            logits = loss.logits(torch.as_tensor(places).to(loss.mean), texts)
+        if exclusive or self.alignment != "sigmoid":
+            return logits.softmax(1).cpu().numpy()
+        return logits.sigmoid().cpu().numpy()
 
     def score(self, X, reports):
         """Mean reciprocal rank of each ECG's own report among all of them.

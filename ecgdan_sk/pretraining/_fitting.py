@@ -96,17 +96,15 @@ def _batch_size(n_train):
     return min(max(n_train // 5, 16), 128)
 
 
-def check_patients(patient_ids, n_samples, validation_fraction):
+def check_patients(groups, n_samples, validation_fraction):
     """Number of the patient of each ECG, counted from 0; without ids one each."""
-    if patient_ids is None:
-        patient_ids = np.arange(n_samples)
-    patient_ids = column(patient_ids)
-    if patient_ids.shape != (n_samples,):
+    groups = column(np.arange(n_samples) if groups is None else groups)
+    if groups.shape != (n_samples,):
         raise ValueError(
-            f"Expected patient_ids of shape ({n_samples},), one for each ECG, got "
-            f"{patient_ids.shape}."
+            f"Expected groups of shape ({n_samples},), one for each ECG, got "
+            f"{groups.shape}."
         )
-    known, patients = np.unique(patient_groups(patient_ids), return_inverse=True)
+    known, patients = np.unique(patient_groups(groups), return_inverse=True)
     n_needed = 2 if validation_fraction is None else 4
     if len(known) < n_needed:
         raise ValueError(

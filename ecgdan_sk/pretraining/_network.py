@@ -173,8 +173,7 @@ class ReportLoss(nn.Module):
         if self.alignment == "cosine":
             return cosine_loss(shared, self.place(self.texts[target[:, 1].long()]))
         if self.alignment == "sigmoid" and self.statements is not None:
-            logits = self._logits(shared, self.statements)
-            logits = logits + self._offsets(self.statements)
+            logits = self.logits(shared, self.statements)
             loss = self._error_of_statements(logits, target)
             if not self.by_report:
                 return loss
@@ -186,9 +185,8 @@ class ReportLoss(nn.Module):
         agreement = self._agreement(key, target[:, N_COLUMNS:])
         # Of one patient, what differs between two reports may be true at both times.
         allowed = (patient[:, None] != patient) | (key[:, None] == key)
-        logits = self._logits(shared, self.texts[key])
+        logits = self.logits(shared, self.texts[key])
         if self.alignment == "sigmoid":
-            logits = logits + self._offsets(self.texts[key])
             return sigmoid_loss(logits, agreement, allowed)
         return infonce_loss(logits, agreement**2, allowed)
 
@@ -198,11 +196,15 @@ class ReportLoss(nn.Module):
         known = (likelihood > 0).any(1, keepdim=True).expand_as(logits)
         return sigmoid_loss(logits, likelihood, known)
 
-    def _logits(self, shared: Tensor, texts: Tensor) -> Tensor:
-        return self.log_scale.clamp(max=4.6).exp() * shared @ self.place(texts).T
+    def logits(self, shared: Tensor, texts: Tensor) -> Tensor:
+        """Scaled similarities (B, K) of ECGs and texts, as the alignment learned them.
 
-    def _offsets(self, texts: Tensor) -> Tensor:
-        return self.commonness(self._centred(texts)).T
+        For the sigmoid they are log odds, with how common each text is.
+        """
+        similarity = self.log_scale.clamp(max=4.6).exp() * shared @ self.place(texts).T
+        if self.alignment != "sigmoid":
+            return similarity
+        return similarity + self.commonness(self._centred(texts)).T
 
     def _centred(self, texts: Tensor) -> Tensor:
         return F.normalize(texts - self.mean, dim=1)
