@@ -9,6 +9,8 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy.stats import ttest_1samp
+from sksurv.functions import StepFunction
+from sksurv.util import Surv
 
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 sys.path.insert(0, str(BENCHMARKS))
@@ -18,9 +20,14 @@ from study.cohorts import SimulatedCohort, replaced  # noqa: E402
 from study.methods import METHODS, Job  # noqa: E402
 from study.readers import kind_of, stored_cohort  # noqa: E402
 from study.scales import SCALES  # noqa: E402
+from study.scores import Prediction, scored  # noqa: E402
 
 from ecgdan_sk import DualAttentionSurvival  # noqa: E402
-from ecgdan_sk.metrics import compare_models, concordance_index  # noqa: E402
+from ecgdan_sk.metrics import (  # noqa: E402
+    compare_models,
+    concordance_index,
+    cumulative_dynamic_auc,
+)
 
 SCALE = dataclasses.replace(
     SCALES["small"],
@@ -110,6 +117,26 @@ def test_a_killed_study_goes_on_where_it_was(finished, tmp_path, monkeypatch):
     broken, unbroken = (folds.read_all(out) for out in (tmp_path, finished[0]))
     assert [row["c_index"] for row in broken] == [row["c_index"] for row in unbroken]
     assert len(broken) == 8
+
+
+def test_folds_are_scored_at_the_same_times_or_not_at_all():
+    rng = np.random.default_rng(0)
+    time, event = rng.uniform(500, 1500, 200), rng.random(200) < 0.5
+    y = Surv.from_arrays(event, time)
+    curves = [StepFunction(np.array([0.0, 800.0]), np.array([1.0, 0.5]))] * 100
+    risk = rng.normal(size=100)
+    found = scored(Prediction(risk, np.array(curves), 1.0, 2), y[:100], y[100:])
+    expected = cumulative_dynamic_auc(
+        y[100:], risk, times=3 * 365.25, censoring=y[:100]
+    )
+    assert found["auc_3y"] == pytest.approx(expected)
+    # Nobody had an event in the first year, and nobody was followed for five.
+    assert np.isnan(found["auc_1y"])
+    assert np.isnan(found["auc_5y"])
+    assert 0 < found["integrated_brier"] < 0.3
+    longer = np.concatenate([y[:100], Surv.from_arrays([True], [2500.0])])
+    found = scored(Prediction(risk, np.array(curves), 1.0, 2), longer, y[100:])
+    assert np.isnan(found["integrated_brier"])
 
 
 def test_a_half_written_file_is_no_result(tmp_path):

@@ -47,16 +47,24 @@ class _Predicted:
 
 
 def scored(prediction, y_train, y_test, log_risk=None):
-    """Scores of one fold by name; `log_risk` is the true one, if it is known."""
-    scorers = survival_scorers(TIMES)
-    found = scorers(_Predicted(prediction, y_train), None, y_test)
+    """Scores of one fold by name; `log_risk` is the true one, if it is known.
+
+    All folds are scored at the same times; NaN stands where a fold does not reach one.
+    """
+    predicted = _Predicted(prediction, y_train)
+    first, last = _scorable(y_test, predicted.censoring_)
+    reached = (first <= TIMES) & (last >= TIMES)
+    times = TIMES[reached] if reached.any() else [first]
+    found = survival_scorers(times)(predicted, None, y_test)
     scores = {
         "c_index": found["concordance_index"],
         "uno_c": found["concordance_index_ipcw"],
-        "integrated_brier": -found["neg_integrated_brier"],
+        "integrated_brier": np.nan,
     }
+    if _horizon(y_train, y_test) in TIMES[reached]:
+        scores["integrated_brier"] = -found["neg_integrated_brier"]
     for years, days in zip(YEARS, TIMES):
-        scores[f"auc_{years}y"] = found[f"auc_{days:g}"]
+        scores[f"auc_{years}y"] = found.get(f"auc_{days:g}", np.nan)
     if log_risk is not None:
         is_constant = np.ptp(prediction.risk) == 0
         rank = 0.0 if is_constant else spearmanr(prediction.risk, log_risk).statistic
@@ -64,6 +72,18 @@ def scored(prediction, y_train, y_test, log_risk=None):
     scores["seconds"] = prediction.seconds
     scores["n_parameters"] = prediction.n_parameters
     return scores
+
+
+def _scorable(y, censoring):
+    """From when to when there are events before, and patients in view after."""
+    in_view = y["time"][y["time"] < y["time"].max()]
+    return y["time"][y["event"]].min(), min(in_view.max(initial=0.0), censoring.end_)
+
+
+def _horizon(*parts):
+    """The last of the times within the follow-up of the cohort, alike for all folds."""
+    longest = max(part["time"].max() for part in parts)
+    return max((t for t in TIMES if t < longest), default=np.nan)
 
 
 def n_parameters(model):
