@@ -18,6 +18,7 @@ from sksurv.linear_model import CoxPHSurvivalAnalysis
 from sksurv.util import Surv
 
 from ecgdan_sk import DualAttentionSurvival
+from ecgdan_sk._tensor_files import read_tensors, write_tensors
 from ecgdan_sk.calibration import CalibratedSurvival
 from ecgdan_sk.metrics import calibration, concordance_index, survival_scorers
 from ecgdan_sk.model_selection import EventKFold, RepeatedEventKFold
@@ -215,6 +216,12 @@ def test_it_predicts_the_same_from_its_file(tmp_path):
     assert (tmp_path / "again.safetensors").read_bytes() == path.read_bytes()
     with pytest.raises(ValueError, match="'CalibratedSurvival'.*is expected here"):
         DualAttentionSurvival.load(path)
+    tensors, content = read_tensors(path, "CalibratedSurvival")
+    for part in ("estimator", "fitted", "params", "n_arrays"):
+        parts = ({n: v for n, v in p.items() if n != part} for p in (tensors, content))
+        write_tensors(path, "CalibratedSurvival", *parts)
+        with pytest.raises(ValueError, match=f"not hold a whole model.*{part}"):
+            CalibratedSurvival.load(path)
 
 
 def test_what_has_no_file_of_its_own_is_refused(fitted, tmp_path):

@@ -225,11 +225,14 @@ class CalibratedSurvival(SurvivalCurves, MetaEstimatorMixin, BaseEstimator):
         ValueError
             If the file is truncated, altered, or of another kind.
         """
-        estimator, params, fitted = load_around(path, _KIND)
-        model = cls(clone(estimator), **params)
-        vars(model).update(fitted)
-        model.estimator_ = estimator
-        return model
+
+        def restored(estimator, params, fitted):
+            model = cls(clone(estimator), **params)
+            vars(model).update(fitted)
+            model.estimator_ = estimator
+            return model
+
+        return load_around(path, _KIND, restored)
 
     @property
     def unique_times_(self):

@@ -210,10 +210,13 @@ class RecalibratedSurvival(SurvivalCurves, MetaEstimatorMixin, BaseEstimator):
         ValueError
             If the file is truncated, altered, or of another kind.
         """
-        estimator, params, fitted = load_around(path, _KIND)
-        model = cls(estimator, **params)
-        vars(model).update(fitted)
-        return model
+
+        def restored(estimator, params, fitted):
+            model = cls(estimator, **params)
+            vars(model).update(fitted)
+            return model
+
+        return load_around(path, _KIND, restored)
 
     @property
     def unique_times_(self):

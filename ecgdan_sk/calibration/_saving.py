@@ -33,14 +33,24 @@ def save_around(path, kind, estimator, params, fitted):
     write_tensors(path, kind, tensors, content)
 
 
-def load_around(path, kind):
-    """The estimator, parameters and fitted attributes of such a file."""
+def load_around(path, kind, restore):
+    """What `restore` makes of the estimator, parameters and fitted attributes.
+
+    Whatever is wrong with a file that is there is one ValueError.
+    """
     tensors, content = read_tensors(path, kind)
-    arrays = [tensors[f"array/{i}"] for i in range(content["n_arrays"])]
-    params, fitted = (
-        from_plain(content[part], arrays, _CLASSES) for part in ("params", "fitted")
-    )
-    return _of_file(tensors["estimator"]), params, fitted
+    try:
+        arrays = [tensors[f"array/{i}"] for i in range(content["n_arrays"])]
+        params, fitted = (
+            from_plain(content[part], arrays, _CLASSES) for part in ("params", "fitted")
+        )
+        return restore(_of_file(tensors["estimator"]), params, fitted)
+    # Whatever a damaged or hostile file makes of the reader.
+    except Exception as error:
+        raise ValueError(
+            f"{path} does not hold a whole model ({type(error).__name__}: {error}). "
+            "Fetch it again, or save the model anew."
+        ) from error
 
 
 def _file_of(estimator):
