@@ -72,7 +72,7 @@ def _path(features, target, loss, n_outputs, penalties):
             args=(penalty,),
             jac=True,
             method="L-BFGS-B",
-            options={"maxiter": 200},
+            options={"maxiter": 50, "ftol": 1e-6, "gtol": 1e-4},
         )
         flat = found.x
         yield flat.reshape(-1, n_outputs)

@@ -13,6 +13,9 @@ from ._network import risk_net
 
 # With fewer events of a cause the penalty cannot be chosen.
 _FEWEST_EVENTS = 5
+# With fewer, the validation part tells so little that it rather helps the head; the
+# start, which has then seen it, is the harder to better.
+_FEW_EVENTS = 30
 _AT_ONCE = 256  # ECGs
 
 
@@ -57,10 +60,10 @@ class RidgeHead:
         self.n_outputs = module["n_outputs"]
 
     def of(self, rows):
-        """The start, with a head that these rows tell."""
-        causes = self.target[rows, 0]
-        counts = [(causes == 1 + i).sum() for i in range(self.n_outputs)]
-        if min(counts) < _FEWEST_EVENTS:
+        """The start, with a head that these rows tell, or all if events are few."""
+        if self._n_events(slice(None)) < _FEW_EVENTS:
+            rows = slice(None)
+        if self._n_events(rows) < _FEWEST_EVENTS:
             return self.start
         features = self.features[rows]
         scale = features.std(axis=0)
@@ -71,6 +74,11 @@ class RidgeHead:
         )
         head = (weights / scale[:, None]).T.astype(np.float32)
         return self.start | {"head.weight": head}
+
+    def _n_events(self, rows):
+        """Events of the rarest cause."""
+        causes = self.target[rows, 0]
+        return min((causes == 1 + i).sum() for i in range(self.n_outputs))
 
 
 def _features(network, X, first):
