@@ -99,6 +99,17 @@ def test_several_cohorts_each_with_what_it_has(first, second):
     assert outputs.shape[1] > 128 + 50
 
 
+@pytest.mark.parametrize("with_reports", [True, False])
+def test_what_learned_numbers_is_saved_and_read(first, tmp_path, with_reports):
+    records, codes = first
+    model = ECGReportPretrainer(
+        measurement_weight=1.0, covariate_weight=1.0, **QUICK
+    ).fit(records, codes if with_reports else None)
+    model.save(tmp_path / "model")
+    back = ECGReportPretrainer.load(tmp_path / "model")
+    np.testing.assert_array_equal(back.transform(records), model.transform(records))
+
+
 def test_an_epoch_sees_as_many_ecgs_of_each_cohort():
     cohort = np.repeat([0, 1, 2], [10, 3, 5])
     rows = balanced(np.arange(18), cohort)
