@@ -3,10 +3,15 @@
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.optimize import approx_fprime
 from sksurv.linear_model import CoxPHSurvivalAnalysis
 from sksurv.util import Surv
 
 from ecgdan_sk import DualAttentionSurvival
+from ecgdan_sk._hazards import ProportionalHazards
+from ecgdan_sk._hazards._covariates import CovariateCox, _coefficients
+from ecgdan_sk._outcomes import Outcome
+from ecgdan_sk.losses._target import SurvivalLoss
 from ecgdan_sk.records import ECGRecords
 
 QUICK = {"max_epochs": 6, "batch_size": 100, "n_members": 2, "random_state": 0}
@@ -38,7 +43,7 @@ def test_without_signal_the_network_falls_back_to_the_cox_model():
     cox = CoxPHSurvivalAnalysis(ties="efron").fit(X.covariates[columns], y)
     scales = X.covariates[columns].std(ddof=0).to_numpy()
     np.testing.assert_allclose(
-        model.covariates_.coef_[:, 0], cox.coef_ * scales, rtol=1e-3, atol=1e-4
+        model.covariates_.coef_[:, 0], cox.coef_ * scales, rtol=2e-2, atol=2e-3
     )
     theirs = cox.predict(X_new.covariates[columns])
     assert np.corrcoef(model.predict(X_new), theirs)[0, 1] > 0.98
@@ -125,3 +130,61 @@ def test_arrays_have_no_covariates():
     model = DualAttentionSurvival(covariates=["age"], **QUICK).fit(X, y)
     with pytest.raises(ValueError, match="X has none"):
         model.predict(X.signals)
+
+
+def _firth(x, causes, time, ties="breslow", **columns):
+    """Coefficients (n_columns, n_causes) of the columns of `x`."""
+    outcome = Outcome(np.asarray(causes), np.asarray(time, float), **columns)
+    likelihood = ProportionalHazards(outcome, ties)
+    loss = SurvivalLoss(**likelihood.loss)
+    return _coefficients(np.asarray(x, float), likelihood.target(outcome), loss)
+
+
+@pytest.mark.parametrize(("n_exposed", "n_cases"), [(0, 4), (3, 4), (4, 4), (1, 1)])
+def test_firth_adds_half_a_case_to_each_side_of_a_single_risk_set(n_exposed, n_cases):
+    # Breslow's likelihood of tied events is binomial, and Jeffreys adds a half.
+    exposed, others = 10, 30
+    x = np.repeat([1.0, 0.0], [exposed, others])[:, None]
+    place = np.r_[np.arange(exposed), np.arange(others)]
+    events = np.where(x[:, 0] == 1, place < n_exposed, place < n_cases - n_exposed)
+    coef = _firth(x, events.astype(int), np.where(events, 1.0, 2.0))[0, 0]
+    share = (n_exposed + 0.5) / (n_cases + 1)
+    expected = np.log(share / (1 - share) * others / exposed)
+    assert coef == pytest.approx(expected, abs=1e-3)
+
+
+def test_firth_is_where_its_own_definition_is_highest():
+    rng = np.random.default_rng(0)
+    x = np.c_[rng.normal(size=25), np.arange(25) > 20]
+    time, event = np.arange(1.0, 26), (np.arange(25) % 3 == 0) & (x[:, 1] == 0)
+
+    def penalised(coef):
+        weight = np.exp(x @ coef)
+        total, information = 0.0, np.zeros((2, 2))
+        for i in np.flatnonzero(event):
+            w = weight[i:] / weight[i:].sum()
+            mean = w @ x[i:]
+            total += np.log(w[0])
+            information += (x[i:] - mean).T @ (w[:, None] * (x[i:] - mean))
+        return -total - np.linalg.slogdet(information)[1] / 2
+
+    ours = _firth(x, event.astype(int), time, ties="efron")[:, 0]
+    np.testing.assert_allclose(approx_fprime(ours, penalised, 1e-5), 0, atol=2e-3)
+    assert penalised(ours) < min(penalised(ours + 0.2), penalised(ours - 0.2))
+    assert -3 < ours[1] < -0.5
+
+
+def test_columns_that_separate_stay_moderate():
+    X, y = _cohort(400)
+    rare = np.zeros(400)
+    rare[np.flatnonzero(~y["event"])[:6]] = 1.0
+    X.covariates["rare"] = rare
+    X.covariates.loc[X.covariates.index[rare > 0], "bmi"] = np.nan
+    outcome = Outcome(y["event"].astype(int), y["time"])
+    likelihood = ProportionalHazards(outcome, "efron")
+    model = CovariateCox(["age", "rare", "bmi"])
+    model.fit(X, likelihood.target(outcome), likelihood.loss)
+    assert model.coef_.shape == (4, 1)
+    assert np.abs(model.coef_).max() < 4
+    per_trait = _firth(np.c_[rare], outcome.causes, outcome.time)
+    assert -4 < per_trait[0, 0] < -1
