@@ -37,7 +37,7 @@ def _cohort(n_samples, seed):
     own = rng.exponential(np.exp(-1.5 * parts.sum(axis=1)))
     censoring = rng.exponential(2.0, n_samples)
     y = Surv.from_arrays(own <= censoring, np.minimum(own, censoring) + 1e-3)
-    return X.astype(np.float32), y
+    return 2 * X.astype(np.float32), y
 
 
 @pytest.fixture(scope="module")

@@ -112,6 +112,7 @@ def test_exchanged_arms_are_a_hint(X):
         (1000, "microvolts"),
         (200, "ADC counts"),
         (10, "1e-4 V"),
+        (5, "some 5 per mV"),
         (1e-3, "volts"),
         (1e6, "nanovolts"),
     ],

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from scipy.ndimage import uniform_filter1d
 
+from ..records._amplitudes import nearest_factor
 from ..records._signal_checks import in_parts
 from ._limb_leads import LIMB, disagreement
 
@@ -236,16 +237,23 @@ def _problems(table, height):
             "the original recordings."
         )
     elif len(height):
-        typical = np.nanmedian(height)
-        unit = _units_per_mv(np.array([typical]))[0]
-        if unit != 1:
-            found.append(
-                f"The amplitudes are those of {_UNITS[unit]}, not of mV: the typical "
-                f"height of a lead is {typical:.3g}, in mV about {_HEIGHT:g}. "
-                f"ECGRecords(X, scale={1 / unit:g}) reads them in mV."
-            )
+        found += _unit_problem(np.nanmedian(height))
     for column, text in _REMEDIES.items():
         for value, n in Counter(filter(None, table[column])).items():
             if n > len(table) / 2:
                 found.append(text.format(value, n, len(table)))
     return found
+
+
+def _unit_problem(typical):
+    """A sentence on the unit of a cohort of this typical height, if it is not mV."""
+    if _units_per_mv(np.array([typical]))[0] == 1:
+        return []
+    # By the nearest unit alone, five times a mV would be taken for 1e-4 V.
+    factor = nearest_factor(typical / _HEIGHT)
+    unit = _UNITS.get(factor, f"some {factor:g} per mV")
+    return [
+        f"The amplitudes are those of {unit}, not of mV: the typical "
+        f"height of a lead is {typical:.3g}, in mV about {_HEIGHT:g}. "
+        f"ECGRecords(X, scale={1 / factor:g}) reads them in mV."
+    ]

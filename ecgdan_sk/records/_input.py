@@ -2,13 +2,13 @@
 
 from sklearn.utils.validation import check_is_fitted
 
+from ._amplitudes import warn_of_amplitudes
 from ._leads_and_ids import aligned_to, column, patient_groups, warn_of_missing
 from ._records import as_records
 from ._signal_checks import (
-    check_amplitude,
-    check_ecg,
     check_same_rate,
     check_training_ecg,
+    checked_amplitudes,
 )
 
 
@@ -31,7 +31,9 @@ class ECGInput:
         Those that are not in memory are gone through once, and stay where they are.
         """
         records = as_records(X)
-        X = check_training_ecg(records.signals, records.leads)
+        X, seen = check_training_ecg(records.signals, records.leads)
+        warn_of_amplitudes(seen, records.leads, records.ids)
+        self._amplitudes_ = seen.remembered()
         self.leads_in_, self.sampling_rate_in_ = records.leads, records.sampling_rate
         _, self.n_leads_in_, self.n_times_in_ = X.shape
         return X
@@ -59,11 +61,13 @@ class ECGInput:
         records = as_records(X)
         check_same_rate(records.sampling_rate, self.sampling_rate_in_)
         warn_of_missing(records.leads, self.leads_in_)
-        X = check_ecg(records.select_leads(self.leads_in_).signals)
+        X, seen = checked_amplitudes(records.select_leads(self.leads_in_).signals)
         if X.shape[2] != self.n_times_in_:
             raise ValueError(
                 f"X has {X.shape[2]} samples per lead, but the model was fitted with "
                 f"{self.n_times_in_}. Resample, crop or pad X to that length."
             )
-        check_amplitude(X)
+        # Models of older files remember none.
+        fitted = getattr(self, "_amplitudes_", None)
+        warn_of_amplitudes(seen, self.leads_in_, records.ids, fitted)
         return X

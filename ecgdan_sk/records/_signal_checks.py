@@ -6,6 +6,7 @@ import numpy as np
 from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import check_array
 
+from ._amplitudes import Amplitudes, look
 from ._lazy import SignalView
 
 RATE_LIMITS = [Interval(Real, 0, None, closed="neither"), None]
@@ -27,10 +28,21 @@ def check_ecg(X):
     return X
 
 
-def check_training_ecg(X, leads):
-    """Return ECGs as `check_ecg` does; no lead may hold nothing, all must be in mV."""
+def checked_amplitudes(X):
+    """Return ECGs as `check_ecg` does, and the amplitudes that the same pass found."""
     X = _as_ecg(X)
-    gaps, empty = zip(*((_gaps(part), _empty(part)) for part in in_parts(X)))
+    gaps, found = zip(*((_gaps(part), look(part)) for part in in_parts(X)))
+    _check_finite(gaps)
+    check_amplitude(X)
+    return X, Amplitudes.of(found)
+
+
+def check_training_ecg(X, leads):
+    """Return what `checked_amplitudes` does; no lead may hold nothing in all ECGs."""
+    X = _as_ecg(X)
+    gaps, empty, found = zip(
+        *((_gaps(part), _empty(part), look(part)) for part in in_parts(X))
+    )
     _check_finite(gaps)
     for state, remedy, everywhere in zip(
         ("absent (NaN)", "constant or absent"),
@@ -45,7 +57,7 @@ def check_training_ecg(X, leads):
                 "ECGRecords(X, sampling_rate=..., leads=[...])."
             )
     check_amplitude(X)
-    return X
+    return X, Amplitudes.of(found)
 
 
 def check_amplitude(X):
