@@ -102,7 +102,9 @@ def test_fit_and_predict_warn_of_constant_leads_once(cohort):
         model.fit(records, cohort.y)
     assert len(caught) == 1
     X[:2] *= 1e6 / np.abs(X[:2]).max()
-    with pytest.warns(UserWarning, match=r"p5 \(III\).*2 of 60 .*p[01] .*p[01] ") as caught:
+    with pytest.warns(
+        UserWarning, match=r"p5 \(III\).*2 of 60 .*p[01] .*p[01] "
+    ) as caught:
         model.predict(ECGRecords(X, 100, ids=ids))
     assert len(caught) == 1
 
