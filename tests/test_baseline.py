@@ -3,10 +3,11 @@
 import numpy as np
 import pytest
 from lifelines import AalenJohansenFitter, KaplanMeierFitter, NelsonAalenFitter
+from sklearn.base import BaseEstimator
 from sksurv.linear_model.coxph import BreslowEstimator
 
 from ecgdan_sk._hazards._baseline import BaselineHazards, BreslowBaseline
-from ecgdan_sk._hazards._curves import _incidence, step_functions
+from ecgdan_sk._hazards._curves import SurvivalCurves, _incidence, step_functions
 from ecgdan_sk._outcomes import Outcome
 
 
@@ -126,3 +127,36 @@ def test_step_functions_hold_their_last_value():
     assert curve(7.0) == 0.3
     with pytest.raises(ValueError, match="x must be within"):
         curve(-1.0)
+
+
+class ConstantHazards(SurvivalCurves, BaseEstimator):
+    """Hazards of X per unit of time, one column for each cause."""
+
+    def fit(self):
+        self.unique_times_, self.follow_up_ = np.arange(1.0, 101.0), 100.0
+        return self
+
+    def _cumulative_hazards(self, X, times, strata):
+        return X[:, :, None] * np.asarray(times)
+
+
+def test_curves_of_those_who_entered_late_are_given_that_they_had_no_event():
+    X, entry = np.array([[0.02], [0.05]]), np.array([80.0, 40.0])
+    model = ConstantHazards().fit()
+    survival = model.predict_survival_at(X, [30, 60, 85], entry=entry)
+    expected = np.exp(-X * np.maximum([30, 60, 85] - entry[:, None], 0))
+    np.testing.assert_allclose(survival, expected)
+    np.testing.assert_allclose(
+        model.predict_survival_at(X, 85.0), np.exp(-85 * X[:, 0])
+    )
+    curves = model.predict_survival_function(X, entry=entry)
+    np.testing.assert_allclose(curves[0](85), expected[0, 2])
+    np.testing.assert_allclose(
+        model.predict_risk(X, [85], entry=entry)[:, 0], 1 - expected[:, 2]
+    )
+    causes = np.array([[0.02, 0.01], [0.03, 0.03]])
+    incidence = model.predict_cumulative_incidence(causes, [60, 90], entry=entry)
+    free = model.predict_survival_at(causes, [60, 90], entry=entry)
+    np.testing.assert_allclose(incidence.sum(1) + free, 1)
+    with pytest.raises(ValueError, match="Expected entry of shape .2,., one for each"):
+        model.predict_survival_at(X, 85.0, entry=[80.0])

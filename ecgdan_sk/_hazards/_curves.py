@@ -13,7 +13,9 @@ class SurvivalCurves:
     `_cumulative_hazards(X, times, strata)` -> (n_samples, n_causes, n_times).
     """
 
-    def predict_cumulative_hazard_function(self, X, return_array=False, *, strata=None):
+    def predict_cumulative_hazard_function(
+        self, X, return_array=False, *, strata=None, entry=None
+    ):
         """Cumulative hazard of each sample over time; of competing causes, their sum.
 
         Parameters
@@ -25,6 +27,9 @@ class SurvivalCurves:
         strata : array-like of shape (n_samples,) or None, default=None
             Stratum of each sample, whose baseline hazard is used. None uses that of all
             training samples.
+        entry : array-like of shape (n_samples,) or None, default=None
+            Time at which each sample is known to be without event, such as the age at
+            the ECG where time is age: what follows is given that. None is the start.
 
         Returns
         -------
@@ -33,12 +38,14 @@ class SurvivalCurves:
             is 0 before the first event and holds its value past the last.
         """
         check_is_fitted(self)
-        hazard = self._cumulative_hazards(X, self.unique_times_, strata).sum(1)
+        hazard = self._hazards_since(X, self.unique_times_, strata, entry).sum(1)
         if return_array:
             return hazard
         return step_functions(self.unique_times_, hazard, start=0)
 
-    def predict_survival_function(self, X, return_array=False, *, strata=None):
+    def predict_survival_function(
+        self, X, return_array=False, *, strata=None, entry=None
+    ):
         """Probability of no event, of any cause, up to each time.
 
         Parameters
@@ -49,6 +56,9 @@ class SurvivalCurves:
             Whether to return an array over `unique_times_`.
         strata : array-like of shape (n_samples,) or None, default=None
             Stratum of each sample, as for `predict_cumulative_hazard_function`.
+        entry : array-like of shape (n_samples,) or None, default=None
+            Time at which each sample is known to be without event, such as the age at
+            the ECG where time is age: what follows is given that. None is the start.
 
         Returns
         -------
@@ -57,12 +67,14 @@ class SurvivalCurves:
             is 1 before the first event and holds its value past the last.
         """
         check_is_fitted(self)
-        survival = self.predict_survival_at(X, self.unique_times_, strata=strata)
+        survival = self.predict_survival_at(
+            X, self.unique_times_, strata=strata, entry=entry
+        )
         if return_array:
             return survival
         return step_functions(self.unique_times_, survival, start=1)
 
-    def predict_survival_at(self, X, times, *, strata=None):
+    def predict_survival_at(self, X, times, *, strata=None, entry=None):
         """Probability of no event, of any cause, up to each of the given times.
 
         Parameters
@@ -73,6 +85,9 @@ class SurvivalCurves:
             From 0 to the end of the follow-up seen in `fit`, in the unit of its target.
         strata : array-like of shape (n_samples,) or None, default=None
             Stratum of each sample, as for `predict_cumulative_hazard_function`.
+        entry : array-like of shape (n_samples,) or None, default=None
+            Time at which each sample is known to be without event, such as the age at
+            the ECG where time is age: what follows is given that. None is the start.
 
         Returns
         -------
@@ -86,10 +101,10 @@ class SurvivalCurves:
         """
         check_is_fitted(self)
         at = self._checked_times(times)
-        survival = np.exp(-self._cumulative_hazards(X, at, strata).sum(1))
+        survival = np.exp(-self._hazards_since(X, at, strata, entry).sum(1))
         return survival if np.ndim(times) else survival[:, 0]
 
-    def predict_risk(self, X, time, *, strata=None):
+    def predict_risk(self, X, time, *, strata=None, entry=None):
         """Probability of the event, of the first cause if several, by a time.
 
         Parameters
@@ -100,6 +115,9 @@ class SurvivalCurves:
             From 0 to the end of the follow-up seen in `fit`, in the unit of its target.
         strata : array-like of shape (n_samples,) or None, default=None
             Stratum of each sample, as for `predict_cumulative_hazard_function`.
+        entry : array-like of shape (n_samples,) or None, default=None
+            Time at which each sample is known to be without event, such as the age at
+            the ECG where time is age: what follows is given that. None is the start.
 
         Returns
         -------
@@ -113,7 +131,9 @@ class SurvivalCurves:
             If a time lies beyond the follow-up.
         """
         times = np.atleast_1d(np.asarray(time, dtype=np.float64))
-        risk = self.predict_cumulative_incidence(X, times, strata=strata)[:, 0]
+        risk = self.predict_cumulative_incidence(X, times, strata=strata, entry=entry)[
+            :, 0
+        ]
         return risk if np.ndim(time) else risk[:, 0]
 
     def predict_median_survival_time(self, X, *, strata=None):
@@ -137,7 +157,7 @@ class SurvivalCurves:
         times = self.unique_times_[is_past.argmax(1)]
         return np.where(is_past.any(1), times, np.inf)
 
-    def predict_cumulative_incidence(self, X, times=None, *, strata=None):
+    def predict_cumulative_incidence(self, X, times=None, *, strata=None, entry=None):
         """Probability of an event of each cause up to each time, given the others.
 
         Parameters
@@ -149,6 +169,9 @@ class SurvivalCurves:
             None means `unique_times_`.
         strata : array-like of shape (n_samples,) or None, default=None
             Stratum of each sample, as for `predict_cumulative_hazard_function`.
+        entry : array-like of shape (n_samples,) or None, default=None
+            Time at which each sample is known to be without event, such as the age at
+            the ECG where time is age: what follows is given that. None is the start.
 
         Returns
         -------
@@ -162,11 +185,27 @@ class SurvivalCurves:
         """
         check_is_fitted(self)
         if times is None:
-            return _incidence(self._cumulative_hazards(X, self.unique_times_, strata))
+            return _incidence(self._hazards_since(X, self.unique_times_, strata, entry))
         at = self._checked_times(times)
         grid = np.union1d(self.unique_times_, at)
-        incidence = _incidence(self._cumulative_hazards(X, grid, strata))
+        incidence = _incidence(self._hazards_since(X, grid, strata, entry))
         return incidence[:, :, np.searchsorted(grid, at)]
+
+    def _hazards_since(self, X, times, strata, entry):
+        """Cumulative hazards (n_samples, n_causes, n_times), counted from the entry."""
+        if entry is None:
+            return self._cumulative_hazards(X, times, strata)
+        entry = self._checked_times(entry)
+        if len(entry) != len(X):
+            raise ValueError(
+                f"Expected entry of shape ({len(X)},), one for each sample, got "
+                f"{entry.shape}."
+            )
+        grid = np.union1d(times, entry)
+        hazards = self._cumulative_hazards(X, grid, strata)
+        own = np.searchsorted(grid, entry)[:, None, None]
+        since = hazards - np.take_along_axis(hazards, own, axis=2)
+        return np.maximum(since[:, :, np.searchsorted(grid, times)], 0.0)
 
     def _checked_times(self, times):
         """Times of shape (n_times,) within the follow-up."""
