@@ -441,3 +441,24 @@ def test_the_paper_recipe(cohort):
     n_parameters = sum(p.numel() for p in recipe.network_.encoder.parameters())
     assert n_parameters == 359_864  # of 12 x 256 samples
     assert recipe.transform(cohort.X).shape == (80, 512)
+
+
+def test_many_validation_ecgs_are_compared_in_fixed_parts(cohort, monkeypatch):
+    losses, sizes = {}, []
+    real = ReportLoss.forward
+
+    def forward(self, output, target):
+        if not torch.is_grad_enabled():
+            sizes.append(len(output))
+        return real(self, output, target)
+
+    monkeypatch.setattr(ReportLoss, "forward", forward)
+    for at_once in (10**6, 4):
+        monkeypatch.setattr(_fitting, "_VALIDATED_AT_ONCE", at_once)
+        sizes.clear()
+        model = ECGReportPretrainer(max_epochs=1, random_state=0)
+        model.fit(cohort.X, cohort.scp_codes)
+        losses[at_once] = model.history_[0]["valid_loss"]
+        assert max(sizes) <= at_once
+    # Statements are each compared alone, so that the parts add up to the whole.
+    assert losses[4] == pytest.approx(losses[10**6], rel=1e-5)

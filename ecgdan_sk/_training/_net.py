@@ -46,6 +46,9 @@ class ECGNet(NeuralNet):
         Further scores of the validation part, from its outputs, targets and the loss.
     validate_reconstruction : bool, default=False
         Whether the validation loss counts the error of the reconstruction.
+    validated_at_once : int or None, default=None
+        ECGs of the validation part that the loss compares, always the same together.
+        None compares all.
     precision : {"float32", "bf16"}, default="float32"
         Numbers in which the module computes; losses are always in float32.
     """
@@ -60,6 +63,7 @@ class ECGNet(NeuralNet):
         max_norm=5.0,
         valid_scores=(),
         validate_reconstruction=False,
+        validated_at_once=None,
         precision="float32",
         **kwargs,
     ):
@@ -71,6 +75,7 @@ class ECGNet(NeuralNet):
         self.max_norm = max_norm
         self.valid_scores = valid_scores
         self.validate_reconstruction = validate_reconstruction
+        self.validated_at_once = validated_at_once
         self.precision = precision
 
     def initialize_module(self):
@@ -153,12 +158,21 @@ class ECGNet(NeuralNet):
                 error += len(own) * self._restoring_error(batch)
         target = to_device(target, self.device)
         with torch.no_grad():
-            loss = self.get_loss(output, target).item() + error / len(target)
+            loss = self._loss_in_parts(output, target) + error / len(target)
             others = {
                 name: score(output, target, self.criterion_)
                 for name, score in self.valid_scores
             }
         return {"loss": loss} | others
+
+    def _loss_in_parts(self, output, target):
+        """Loss of all, or the mean over parts of as many as are compared at once."""
+        at_once = self.validated_at_once
+        if at_once is None or len(output) <= at_once:
+            return self.get_loss(output, target).item()
+        parts = zip(output.split(at_once), target.split(at_once))
+        total = sum(len(o) * self.get_loss(o, t).item() for o, t in parts)
+        return total / len(output)
 
     def _restoring_error(self, batch):
         """Weighted error of the reconstruction, always from the same changes."""

@@ -180,6 +180,12 @@ def lead_group_shapley(estimator, X):
     ValueError
         If `X` is not as in `fit`.
 
+    Notes
+    -----
+    Coalitions hide up to all leads but one group. Training hides few leads at a time
+    (`lead_masking`), so that risks of many hidden leads are extrapolated: read large
+    shares as a ranking.
+
     References
     ----------
     Shapley (1953), "A value for n-person games"; Covert, Lundberg and Lee (2021),

@@ -12,6 +12,9 @@ from ..records._signal_checks import typical_spread
 from ._cohorts import balanced
 from ._network import ReportLoss, report_net
 
+# Pairs of ECG and report are compared, so that memory grows with the square of this.
+_VALIDATED_AT_ONCE = 2048
+
 
 def train_report_net(estimator, X, content):
     """The net of an `ECGReportPretrainer`, from what its ECGs teach."""
@@ -39,6 +42,7 @@ def train_report_net(estimator, X, content):
         **shared_settings(estimator, architecture.default_crop),
         start=start,
         validate_reconstruction=not content.teaches(estimator),
+        validated_at_once=_VALIDATED_AT_ONCE,
         batch_size=estimator.batch_size or _batch_size(len(training)),
         checkpoint=folder and folder / "network-0.safetensors",
     )
