@@ -324,8 +324,8 @@ def test_baselines_of_other_ecgs_are_averaged(learned):
 
 
 def test_an_offset_of_the_electrode_changes_no_attribution(fitted, X):
-    before = integrated_gradients(fitted, X[2:4], n_steps=4).attributions
-    after = integrated_gradients(fitted, X[2:4] + 0.5, n_steps=4).attributions
+    before = integrated_gradients(fitted, X[2:4], n_steps=16).attributions
+    after = integrated_gradients(fitted, X[2:4] + 0.5, n_steps=16).attributions
     np.testing.assert_allclose(before, after, atol=1e-5)
 
 

@@ -482,9 +482,9 @@ def test_both_are_the_mean_of_statements_and_words():
 
 @pytest.mark.parametrize(
     ("encoder", "reads"),
-    [(None, "statements"), (TfidfEncoder(), "statements"), (length, "both")],
+    [(None, "statements"), (TfidfEncoder(), "statements"), (length, "statements")],
 )
-def test_auto_takes_the_words_where_a_language_model_is_there(encoder, reads):
+def test_auto_takes_the_statements_whatever_encodes_them(encoder, reads):
     assert ReportEmbedder(encoder, reports_as="auto").fit(FREE).reads_ == reads
 
 

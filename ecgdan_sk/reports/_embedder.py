@@ -170,8 +170,8 @@ class ReportEmbedder(BaseEstimator):
         keys, first = self._distinct(content, likelihoods)
         if len(first) < 2:
             raise ValueError(
-                f"All {len(keys)} reports say the same; at least two distinct reports "
-                "are needed."
+                f"All {len(keys)} reports say the same (n_samples={len(keys)}); at "
+                "least two distinct reports are needed."
             )
         self.codes_ = None
         if self.kind_ == "matrix":
