@@ -206,3 +206,13 @@ def test_all_that_draws_in_torch_is_known():
     known = {*_seeds.WITH_GENERATOR.split(), *_seeds.WITHOUT_GENERATOR.split()}
     assert {"rand", "dropout", "uniform_", "lstm"} <= names
     assert names - known == set()
+
+
+def test_a_dask_worker_with_two_threads_gives_the_bits_of_a_sequence(cohort):
+    distributed = pytest.importorskip("distributed")
+    model, folds = MODELS["survival"], EventKFold(2, random_state=0)
+    expected = cross_val_predict(model, cohort.X, cohort.y, cv=folds)
+    options = {"n_workers": 1, "threads_per_worker": 2, "dashboard_address": None}
+    with distributed.Client(processes=False, **options), parallel_config("dask"):
+        found = cross_val_predict(model, cohort.X, cohort.y, cv=folds, n_jobs=2)
+    np.testing.assert_array_equal(found, expected)
