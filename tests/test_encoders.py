@@ -12,6 +12,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from ecgdan_sk import DualAttentionSurvival, ECGReportPretrainer, encoders
+from ecgdan_sk._hazards._ridge import _folds
 from ecgdan_sk.baselines import PenalisedCox
 from ecgdan_sk.datasets import make_ecg_cohort
 from ecgdan_sk.encoders import _folders
@@ -294,3 +295,14 @@ def test_what_is_pushed_is_what_is_loaded(hub, monkeypatch):
     assert encoders.card(name)["summary"] == CARD["summary"]
     with pytest.raises(ValueError, match="owner/name"):
         encoders.push_to_hub(weights, "pushed", card=CARD)
+
+
+def test_folds_of_the_head_keep_patients_together_and_deal_out_events():
+    event = np.arange(60) % 6 == 0
+    patients = np.arange(60) // 3
+    fold = _folds(event, patients, 4)
+    assert all(len(set(fold[patients == p])) == 1 for p in range(20))
+    with_event = fold[event]
+    assert np.ptp(np.bincount(with_event, minlength=4)) <= 1
+    alone = _folds(event, None, 4)
+    assert np.ptp(np.bincount(alone[event], minlength=4)) <= 1

@@ -11,7 +11,7 @@ _PENALTIES = np.geomspace(10.0, 1e-3, 9)
 _N_FOLDS = 4
 
 
-def ridge_weights(features, target, loss, n_outputs=1):
+def ridge_weights(features, target, loss, n_outputs=1, patients=None):
     """Weights (n_features, n_outputs) of the penalty that tells unseen events best.
 
     Parameters
@@ -24,10 +24,12 @@ def ridge_weights(features, target, loss, n_outputs=1):
         Parameters of `SurvivalLoss`.
     n_outputs : int, default=1
         Log risks for each sample.
+    patients : ndarray of shape (n_samples,) or None, default=None
+        Patient of each sample; no fold tests a patient that it trains on.
     """
     features = torch.from_numpy(np.asarray(features, np.float64))
     target = torch.from_numpy(np.asarray(target, np.float64))
-    fold = _folds(target[:, 0].numpy(), _N_FOLDS)
+    fold = _folds(target[:, 0].numpy() > 0, patients, _N_FOLDS)
     scores = np.zeros(len(_PENALTIES))
     for number in range(_N_FOLDS):
         train, test = (
@@ -43,14 +45,17 @@ def ridge_weights(features, target, loss, n_outputs=1):
     return list(_path(features, target, loss, n_outputs, chosen))[-1]
 
 
-def _folds(event, n_folds):
-    """Number of the fold of each sample, the events dealt out evenly."""
-    rng = np.random.default_rng(0)
-    order = rng.permutation(len(event))
-    order = order[np.argsort(-event[order], kind="stable")]
-    fold = np.empty(len(event), np.int64)
-    fold[order] = np.arange(len(event)) % n_folds
-    return fold
+def _folds(event, patients, n_folds):
+    """Number of the fold of each sample, patients with events dealt out evenly."""
+    patients = np.arange(len(event)) if patients is None else patients
+    known, owner = np.unique(patients, return_inverse=True)
+    has_event = np.zeros(len(known), bool)
+    np.logical_or.at(has_event, owner, event)
+    order = np.random.default_rng(0).permutation(len(known))
+    order = order[np.argsort(~has_event[order], kind="stable")]
+    fold = np.empty(len(known), np.int64)
+    fold[order] = np.arange(len(known)) % n_folds
+    return fold[owner]
 
 
 def _path(features, target, loss, n_outputs, penalties):

@@ -64,7 +64,7 @@ def train_networks(estimator, X, target, likelihood, patients, seeds):
     settings = {**module, **_optimisation(estimator, likelihood)}
     settings |= {f"criterion__{k}": v for k, v in likelihood.loss.items()}
     starts = _starts(estimator, module)
-    heads = ridge_heads(estimator, likelihood, module, starts, X, target)
+    heads = ridge_heads(estimator, likelihood, module, starts, X, target, patients)
     # The ridge Cox model, or covariates alone, may be the best.
     settings["start_counts"] = heads is not None or estimator.covariates is not None
     arrays = [*_arrays(starts), np.asarray(seeds[:1])]

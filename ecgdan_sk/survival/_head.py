@@ -19,7 +19,7 @@ _FEW_EVENTS = 30
 _AT_ONCE = 256  # ECGs
 
 
-def ridge_heads(estimator, likelihood, module, starts, X, target):
+def ridge_heads(estimator, likelihood, module, starts, X, target, patients):
     """A `RidgeHead` where an encoder is given and outputs are log risks, or None."""
     if estimator.pretrained is None or not likelihood.outputs_are_log_risks:
         return None
@@ -30,7 +30,11 @@ def ridge_heads(estimator, likelihood, module, starts, X, target):
     head = settings["architecture"].risk_head(n_outputs, dropout=0.0, zero_start=True)
     if not isinstance(head, LinearRisk):
         return None
-    return RidgeHead(settings, starts[0], X, target, likelihood.loss)
+    # What the baseline is estimated from stays unseen.
+    takes_all = estimator.baseline != "validation"
+    return RidgeHead(
+        settings, starts[0], X, target, likelihood.loss, patients, takes_all
+    )
 
 
 class RidgeHead:
@@ -48,9 +52,13 @@ class RidgeHead:
         For the loss.
     loss : dict
         Parameters of `SurvivalLoss`.
+    patients : ndarray of shape (n_samples,) or None
+        Patient of each ECG, where they are known.
+    takes_all : bool
+        Whether, of few events, those of the validation part help the head.
     """
 
-    def __init__(self, module, start, X, target, loss):
+    def __init__(self, module, start, X, target, loss, patients, takes_all):
         network = risk_net(**module)
         load_weights(network, start)
         network.eval()
@@ -58,10 +66,11 @@ class RidgeHead:
         self.features = np.concatenate(parts)
         self.start, self.target, self.loss = start, target, loss
         self.n_outputs = module["n_outputs"]
+        self.patients, self.takes_all = patients, takes_all
 
     def of(self, rows):
         """The start, with a head that these rows tell, or all if events are few."""
-        if self._n_events(slice(None)) < _FEW_EVENTS:
+        if self.takes_all and self._n_events(slice(None)) < _FEW_EVENTS:
             rows = slice(None)
         if self._n_events(rows) < _FEWEST_EVENTS:
             return self.start
@@ -70,7 +79,11 @@ class RidgeHead:
         scale = np.where(scale > 0, scale, 1.0)
         standardised = (features - features.mean(axis=0)) / scale
         weights = ridge_weights(
-            standardised, self.target[rows], self.loss, self.n_outputs
+            standardised,
+            self.target[rows],
+            self.loss,
+            self.n_outputs,
+            None if self.patients is None else self.patients[rows],
         )
         head = (weights / scale[:, None]).T.astype(np.float32)
         return self.start | {"head.weight": head}
