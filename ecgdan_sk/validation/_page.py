@@ -18,7 +18,15 @@ main > section { grid-column: 1 / -1; }
 figure { margin: 0; min-width: 0; break-inside: avoid; }
 figcaption { color: var(--soft); font-size: 13.5px; margin-top: 6px; }
 .open { color: var(--raises); }
-@media (max-width: 800px) { .charts { grid-template-columns: minmax(0, 1fr); } }
+@media screen and (max-width: 800px) {
+  .charts { grid-template-columns: minmax(0, 1fr); }
+}
+@media print {
+  .charts { grid-template-columns: repeat(3, minmax(0, 1fr)); gap: 4mm; }
+  svg.chart text { font-size: 18px; }
+  section { break-inside: auto; }
+  tr { break-inside: avoid; }
+}
 """
 
 
