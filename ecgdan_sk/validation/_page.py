@@ -26,6 +26,7 @@ figcaption { color: var(--soft); font-size: 13.5px; margin-top: 6px; }
   svg.chart text { font-size: 18px; }
   section { break-inside: auto; }
   tr { break-inside: avoid; }
+  h2 { break-after: avoid; }
 }
 """
 
