@@ -101,7 +101,8 @@ def test_predictions_in_pieces_are_those_of_the_whole(architecture, monkeypatch)
         lambda part, inputs, output: sizes.append(len(output))
     )
     for step, whole in zip(steps, wholes):
-        torch.testing.assert_close(step(batch), whole, rtol=1e-4, atol=3e-5)
+        largest = whole.abs().max().item()
+        torch.testing.assert_close(step(batch), whole, rtol=1e-4, atol=1e-5 * largest)
     assert sizes == [6, 6, 6, 2] * 2
 
 
