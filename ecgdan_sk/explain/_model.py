@@ -11,14 +11,15 @@ from torch import Tensor
 
 from .._training import net_outputs
 from ..network import present_leads
-from ..survival import DualAttentionSurvival
 
 _BATCH_SIZE = 128
 
 
 def checked_ecgs(estimator, X):
     """ECGs (n_samples, L, T) with the leads and the length seen in `fit`."""
-    if not isinstance(estimator, DualAttentionSurvival):
+    # By what it offers, so that to explain needs no estimator to be imported.
+    offers = (hasattr(type(estimator), name) for name in ("network_", "predict_risk"))
+    if not all(offers):
         raise TypeError(
             "Expected a fitted DualAttentionSurvival, got "
             f"{type(estimator).__name__}. Of a pipeline, explain its last step: pass "
