@@ -167,8 +167,12 @@ def test_the_same_seed_gives_the_same_bits(data, fitted):
 
 
 def _fit_and_predict(model, X, y, n_threads):
+    before = torch.get_num_threads()
     torch.set_num_threads(n_threads)
-    return clone(model).fit(X, y).predict(X)
+    try:
+        return clone(model).fit(X, y).predict(X)
+    finally:  # joblib keeps its processes for later tests
+        torch.set_num_threads(before)
 
 
 def test_another_process_gives_the_same_bits(data, fitted):

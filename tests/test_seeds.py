@@ -7,6 +7,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 from joblib import Parallel, delayed, parallel_config
+from joblib.externals.loky import get_reusable_executor
 from sklearn.base import clone
 from sklearn.model_selection import cross_val_predict
 from torch import nn
@@ -81,9 +82,10 @@ def test_fits_in_threads_give_the_bits_of_one_in_sequence(cohort, model):
 
 @pytest.fixture
 def _one_thread():
-    """What joblib leaves each of its processes on two cores; more add up otherwise."""
+    """One thread here and in new processes: sums over more are added otherwise."""
     n_threads = torch.get_num_threads()
     torch.set_num_threads(1)
+    get_reusable_executor().shutdown(wait=True)
     yield
     torch.set_num_threads(n_threads)
 
@@ -92,8 +94,13 @@ def _one_thread():
 def test_cross_validation_in_threads_and_processes_gives_the_same_bits(cohort):
     cv = EventKFold(2, random_state=0)
     risks = []
-    for backend, n_jobs in (("threading", 1), ("threading", 2), ("loky", 2)):
-        with parallel_config(backend):
+    one = {"inner_max_num_threads": 1}
+    for backend, n_jobs, threads in (
+        ("threading", 1, {}),
+        ("threading", 2, {}),
+        ("loky", 2, one),
+    ):
+        with parallel_config(backend, **threads):
             risks.append(
                 cross_val_predict(
                     MODELS["survival"], cohort.X, cohort.y, cv=cv, n_jobs=n_jobs
