@@ -97,6 +97,43 @@ def test_none_changes_nothing():
     assert np.corrcoef(model.predict(X), Known().predict(X))[0, 1] == pytest.approx(1)
 
 
+class Encoded(Known):
+    """The features of an encoder, of which the old head takes the wrong one."""
+
+    def transform(self, X):
+        return np.asarray(X)
+
+
+def test_a_refitted_head_reads_what_the_old_one_left():
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(1600, 12))
+    event_time = rng.exponential(1, 1600) / (RATE * np.exp(X[:, 3] - 0.5 * X[:, 7]))
+    y = Surv.from_arrays(event_time <= 6, np.minimum(event_time, 6))
+    here, there = slice(0, 600), slice(600, None)
+    model = recalibrate(Encoded(), X[here], y[here], method="refit-head")
+    assert model.score(X[there], y[there]) > 0.7
+    table = validate(
+        model, X[there], y[there], times=5, n_bootstrap=40, random_state=0
+    ).table
+    for measure in ("observed / expected", "calibration slope"):
+        assert table.loc[(5.0, measure), "value"] == pytest.approx(1, abs=0.2), measure
+
+
+def test_without_signal_a_refitted_head_says_little():
+    rng = np.random.default_rng(1)
+    X = rng.normal(size=(300, 12))
+    y = Surv.from_arrays(rng.random(300) < 0.2, rng.uniform(1, 9, 300))
+    model = recalibrate(Encoded(), X, y, method="refit-head")
+    assert np.ptp(model.predict(X)) < 1.0
+
+
+def test_a_refitted_head_wants_ten_events():
+    X, y = site(50, 0)
+    y["event"] = np.arange(50) < 9
+    with pytest.raises(ValueError, match="at least 10 events, but y holds 9"):
+        recalibrate(Encoded(), X, y, method="refit-head")
+
+
 def test_a_clone_keeps_the_fitted_model():
     model = RecalibratedSurvival(Known(), method="slope")
     assert clone(model).estimator is model.estimator
@@ -117,7 +154,7 @@ def test_a_recalibrated_network_is_saved_and_loaded(tmp_path):
     )
     network = DualAttentionSurvival(max_epochs=1, n_members=1, random_state=0)
     network.fit(cohort.X, cohort.y)
-    for method in ("slope", "baseline"):
+    for method in ("slope", "baseline", "refit-head"):
         model = recalibrate(network, cohort.X, cohort.y, method=method)
         path = tmp_path / f"{method}.safetensors"
         model.save(path)

@@ -14,11 +14,13 @@ from .._hazards._baseline import BaselineHazards
 from .._hazards._curves import SurvivalCurves
 from .._outcomes import Outcome, check_same_length, check_survival
 from ..metrics import CensoringKaplanMeier, concordance_index
+from ..records import ECGRecords
+from ._head import RefittedHead, cox_slope, unseen_log_risks
+from ._ladder import LADDER, Ladder, hazards_of
 from ._saving import load_around, save_around
 
 _KIND = "RecalibratedSurvival"
-LADDER = ("none", "in-the-large", "slope", "baseline")
-_N_PERIODS = 4  # in which the shape of the baseline hazard is compared
+_METHODS = (*LADDER, "refit-head")
 
 
 class RecalibratedSurvival(SurvivalCurves, MetaEstimatorMixin, BaseEstimator):
@@ -26,15 +28,19 @@ class RecalibratedSurvival(SurvivalCurves, MetaEstimatorMixin, BaseEstimator):
 
     The model itself stays as it is. Up a ladder, its cumulative hazards are kept
     ("none"), multiplied by one number ("in-the-large"), also given another spread of
-    the log risks ("slope"), or built on a new baseline hazard ("baseline").
+    the log risks ("slope"), or built on a new baseline hazard ("baseline"). Beside the
+    ladder, "refit-head" keeps the encoder alone: a Cox model of its features with a
+    ridge penalty takes the place of the head, and the baseline hazard is new.
 
     Parameters
     ----------
     estimator : object
         Fitted survival estimator with `predict` and `predict_survival_function`. It is
         neither cloned nor fitted again.
-    method : {"auto", "none", "in-the-large", "slope", "baseline"}, default="auto"
-        How far up the ladder to go. "auto" goes no further than closed tests ask for.
+    method : {"auto", "none", "in-the-large", "slope", "baseline", "refit-head"}, \
+            default="auto"
+        How far up the ladder to go. "auto" goes no further than closed tests ask for,
+        and never refits the head, for which the estimator needs `transform`.
     level : float, default=0.05
         Level of these tests: how often they change a model that is right.
 
@@ -47,9 +53,11 @@ class RecalibratedSurvival(SurvivalCurves, MetaEstimatorMixin, BaseEstimator):
     slope_ : float
         What log risks are multiplied by.
     center_ : float
-        Mean log risk of the estimator at this site.
+        Mean log risk at this site, of the estimator or of its new head.
     baseline_ : BaselineHazards or None
-        The new baseline hazard, with "baseline".
+        The new baseline hazard, with "baseline" and "refit-head".
+    head_ : RefittedHead or None
+        The new head, with "refit-head".
     p_values_ : dict
         Of the tests, by what they would have kept.
     censoring_ : CensoringKaplanMeier
@@ -78,7 +86,7 @@ class RecalibratedSurvival(SurvivalCurves, MetaEstimatorMixin, BaseEstimator):
 
     _parameter_constraints = {
         "estimator": "no_validation",
-        "method": [StrOptions({"auto", *LADDER})],
+        "method": [StrOptions({"auto", *_METHODS})],
         "level": [Interval(Real, 0, 1, closed="neither")],
     }
 
@@ -105,7 +113,8 @@ class RecalibratedSurvival(SurvivalCurves, MetaEstimatorMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            If `y` is not as described, or holds fewer than two events.
+            If `y` is not as described, or holds fewer than two events, ten to refit the
+            head.
         """
         self._validate_params()
         check_same_length(X, y)
@@ -115,24 +124,52 @@ class RecalibratedSurvival(SurvivalCurves, MetaEstimatorMixin, BaseEstimator):
                 f"Recalibration needs events, but y holds {event.sum()} among "
                 f"n_samples={len(event)}. Collect more."
             )
+        self.p_values_, self.baseline_, self.head_ = {}, None, None
+        if self.method == "refit-head":
+            self._refit_head(X, event, time)
+        else:
+            self._climb(X, event, time)
+        self.times_ = np.unique(time[event])
+        self.censoring_ = CensoringKaplanMeier().fit(event, time)
+        return self
+
+    def _climb(self, X, event, time):
+        """Go up the ladder as far as `method` says."""
         risk = np.asarray(self.estimator.predict(X), dtype=np.float64)
         curves = self.estimator.predict_survival_function(X)
         self.center_ = float(risk.mean())
         self.follow_up_ = float(min(time.max(), curves[0].x[-1]))
-        ladder = _Ladder(risk - self.center_, curves, event, time)
-        self.p_values_ = {}
+        ladder = Ladder(risk - self.center_, curves, event, time)
         self.method_ = self._chosen(ladder) if self.method == "auto" else self.method
         log_factor, self.slope_ = ladder.coefficients(self.method_)
         self.factor_ = float(np.exp(log_factor))
-        self.baseline_ = None
         if self.method_ == "baseline":
-            log_risk = self.slope_ * (risk - self.center_)
-            outcome = Outcome(event.astype(int), time)
-            self.baseline_ = BaselineHazards().fit(log_risk[:, None], outcome)
-            self.follow_up_ = float(time.max())
-        self.times_ = np.unique(time[event])
-        self.censoring_ = CensoringKaplanMeier().fit(event, time)
-        return self
+            self._learn_baseline(risk, event, time)
+
+    def _refit_head(self, X, event, time):
+        """Put a Cox model of the estimator's features in place of its head."""
+        features = np.asarray(self.estimator.transform(X), dtype=np.float64)
+        outcome = Outcome(event.astype(int), time)
+        ids = X.patient_ids if isinstance(X, ECGRecords) else None
+        patients = np.arange(len(time)) if ids is None else np.asarray(ids)
+        # What the ridge penalty leaves of the optimism, the slope takes back.
+        risk = unseen_log_risks(features, outcome, patients)
+        self.head_ = RefittedHead().fit(features, outcome, patients)
+        self.method_, self.factor_ = self.method, 1.0
+        self.center_, self.slope_ = float(risk.mean()), cox_slope(risk, event, time)
+        self._learn_baseline(risk, event, time)
+
+    def _learn_baseline(self, risk, event, time):
+        log_risk = self.slope_ * (risk - self.center_)
+        outcome = Outcome(event.astype(int), time)
+        self.baseline_ = BaselineHazards().fit(log_risk[:, None], outcome)
+        self.follow_up_ = float(time.max())
+
+    def _risk(self, X):
+        """Log risk before it is adjusted."""
+        if self.head_ is None:
+            return self.estimator.predict(X)
+        return self.head_.log_risks(self.estimator.transform(X))
 
     def predict(self, X):
         """Log risk at this site: higher means an earlier event.
@@ -148,7 +185,7 @@ class RecalibratedSurvival(SurvivalCurves, MetaEstimatorMixin, BaseEstimator):
             Log hazard relative to the mean of this site.
         """
         check_is_fitted(self)
-        return self.slope_ * (self.estimator.predict(X) - self.center_)
+        return self.slope_ * (self._risk(X) - self.center_)
 
     def score(self, X, y):
         """Concordance index (Harrell's C) of the log risks.
@@ -233,7 +270,7 @@ class RecalibratedSurvival(SurvivalCurves, MetaEstimatorMixin, BaseEstimator):
         if strata is not None:
             raise ValueError("A recalibrated model has no strata. Leave strata out.")
         before = self.estimator.predict(X) - self.center_
-        hazards = _hazards(self.estimator.predict_survival_function(X), times)
+        hazards = hazards_of(self.estimator.predict_survival_function(X), times)
         change = self.factor_ * np.exp(log_risk - before)
         return (hazards * change[:, None])[:, None]
 
@@ -272,8 +309,10 @@ def recalibrate(estimator, X, y, *, method="auto", level=0.05):
         What the estimator takes.
     y : structured array of shape (n_samples,)
         Fields (event, time), as made by `sksurv.util.Surv`.
-    method : {"auto", "none", "in-the-large", "slope", "baseline"}, default="auto"
-        How far up the ladder to go. "auto" goes no further than closed tests ask for.
+    method : {"auto", "none", "in-the-large", "slope", "baseline", "refit-head"}, \
+            default="auto"
+        How far up the ladder to go. "auto" goes no further than closed tests ask for,
+        and never refits the head, for which the estimator needs `transform`.
     level : float, default=0.05
         Level of these tests: how often they change a model that is right.
 
@@ -285,7 +324,8 @@ def recalibrate(estimator, X, y, *, method="auto", level=0.05):
     Raises
     ------
     ValueError
-        If `y` is not as described, or holds fewer than two events.
+        If `y` is not as described, or holds fewer than two events, ten to refit the
+            head.
 
     Examples
     --------
@@ -300,101 +340,3 @@ def recalibrate(estimator, X, y, *, method="auto", level=0.05):
     True
     """
     return RecalibratedSurvival(estimator, method=method, level=level).fit(X, y)
-
-
-class _Ladder:
-    """Poisson models of the events, given the cumulative hazards that were predicted.
-
-    Each sample is split into periods; the events of a period are Poisson with the
-    predicted hazard of it, times what a step of the ladder may change.
-    """
-
-    def __init__(self, log_risk, curves, event, time):
-        end = np.minimum(time, [curve.x[-1] for curve in curves])
-        # An event after the end of the curves was not predicted.
-        event = event & (time <= end)
-        cuts = np.quantile(time[event], np.linspace(0, 1, _N_PERIODS + 1)[1:-1])
-        edges = np.concatenate([[0.0], np.unique(cuts), [np.inf]])
-        hazards = np.stack(
-            [
-                _hazards([curve], np.minimum(edges[1:], t))[0]
-                for curve, t in zip(curves, end)
-            ]
-        )
-        self.expected = np.diff(hazards, axis=1, prepend=0.0)
-        period = np.searchsorted(edges[1:], time, side="left")
-        self.observed = np.zeros_like(self.expected)
-        self.observed[np.flatnonzero(event), period[event]] = 1
-        self.log_risk = log_risk
-        self._fits = {}
-
-    def n_coefficients(self, step):
-        """What a step may change."""
-        n_periods = self.expected.shape[1]
-        return {"none": 0, "in-the-large": 1, "slope": 2, "baseline": n_periods + 1}[
-            step
-        ]
-
-    def coefficients(self, step):
-        """Log of the factor, and the slope."""
-        return self._fit(step)[:2]
-
-    def log_likelihood(self, step):
-        """Poisson log-likelihood, without what is the same for all steps."""
-        return self._fit(step)[2]
-
-    def _fit(self, step):
-        if step not in self._fits:
-            self._fits[step] = self._maximised(step)
-        return self._fits[step]
-
-    def _maximised(self, step):
-        """Newton's method in the slope; the factors follow from it."""
-        if step in ("none", "in-the-large"):
-            change = 0.0
-        else:
-            change = self._steepest(step == "baseline")
-        log_factors = self._log_factors(change, step)
-        eta = log_factors + change * self.log_risk[:, None]
-        value = (self.observed * eta).sum() - (self.expected * np.exp(eta)).sum()
-        return float(log_factors.mean()), 1.0 + change, float(value)
-
-    def _log_factors(self, change, step):
-        """Log of observed over expected events, of each period or of all."""
-        if step == "none":
-            return np.zeros(self.expected.shape[1])
-        expected = (self.expected * np.exp(change * self.log_risk)[:, None]).sum(axis=0)
-        observed = self.observed.sum(axis=0)
-        if step != "baseline":
-            observed, expected = np.full(
-                (2, len(observed)), [[observed.sum()], [expected.sum()]]
-            )
-        return np.log(observed) - np.log(expected)
-
-    def _steepest(self, by_period):
-        """Change of the slope at which the profile likelihood is highest."""
-        observed = self.observed if by_period else self.observed.sum(1, keepdims=True)
-        expected = self.expected if by_period else self.expected.sum(1, keepdims=True)
-        change, risk = 0.0, self.log_risk[:, None]
-        for _ in range(50):
-            weight = expected * np.exp(change * risk)
-            total = weight.sum(axis=0)
-            mean = (weight * risk).sum(axis=0) / total
-            spread = (weight * risk**2).sum(axis=0) / total - mean**2
-            n_events = observed.sum(axis=0)
-            step = ((observed * risk).sum() - n_events @ mean) / (n_events @ spread)
-            change += np.clip(step, -1, 1)
-            if abs(step) < 1e-10:
-                break
-        return float(change)
-
-
-def _hazards(curves, times):
-    """Cumulative hazards (n_samples, n_times) of curves, held at their ends."""
-    survival = [
-        np.where(
-            times < curve.x[0], 1.0, curve(np.clip(times, curve.x[0], curve.x[-1]))
-        )
-        for curve in curves
-    ]
-    return -np.log(np.maximum(survival, 1e-12))

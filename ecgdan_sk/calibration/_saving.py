@@ -9,9 +9,10 @@ from .._hazards._baseline import BaselineHazards, BreslowBaseline
 from .._tensor_files import from_plain, read_tensors, to_plain, write_tensors
 from ..metrics import CensoringKaplanMeier
 from ..survival import DualAttentionSurvival
+from ._head import RefittedHead
 
 # What a file may hold besides the estimator.
-_CLASSES = (BaselineHazards, BreslowBaseline, CensoringKaplanMeier)
+_CLASSES = (BaselineHazards, BreslowBaseline, CensoringKaplanMeier, RefittedHead)
 
 
 def save_around(path, kind, estimator, params, fitted):
