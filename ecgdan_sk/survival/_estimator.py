@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from numbers import Integral, Real
 from os import PathLike
+from time import perf_counter
 from typing import ClassVar
 
 import numpy as np
@@ -32,9 +33,11 @@ from ..records._input import ECGInput
 from ..records._records import as_records
 from ._fitting import split_seeds, train_networks, validation_part
 from ._saving import check_finite_fit, load_model, save_model
+from ._summary import Summarised, fitted_to, validated
 
 
 class DualAttentionSurvival(
+    Summarised,
     SurvivalCurves,
     ECGInput,
     ClassNamePrefixFeaturesOutMixin,
@@ -151,6 +154,8 @@ class DualAttentionSurvival(
         Distribution of the censoring times, for `survival_scorers`.
     follow_up_ : float
         Longest time seen in `fit`.
+    fitted_to_, validation_ : dict
+        What `summary` tells of the cohort and of each network's validation.
     architecture_ : Architecture
         The network, with the settings of a pretrained encoder if it was named.
     leads_in_ : tuple of str
@@ -372,6 +377,7 @@ class DualAttentionSurvival(
         UserWarning
             If times look like years or months.
         """
+        start = perf_counter()
         self._validate_params()
         self.architecture_ = starting_architecture(self)
         records = as_records(X)
@@ -406,9 +412,12 @@ class DualAttentionSurvival(
         if self.baseline == "validation":
             seed = self.split_seeds_[0]
             unseen = validation_part(self, seed, outcome.causes, patients)[1]
-        self.likelihood_ = likelihood.fit(self._outputs(X, records), outcome, unseen)
+        outputs = self._outputs(X, records)
+        self.likelihood_ = likelihood.fit(outputs, outcome, unseen)
+        self.validation_ = validated(self, likelihood, outputs, outcome, patients)
         self.censoring_ = CensoringKaplanMeier().fit(outcome.causes, outcome.time)
         self.follow_up_ = float(outcome.time.max())
+        self.fitted_to_ = fitted_to(outcome, patients, perf_counter() - start)
         check_finite_fit(self, X)
         return self
 

@@ -30,12 +30,14 @@ _LEARNED = (
     "architecture_",
     "censoring_",
     "covariates_",
+    "fitted_to_",
     "follow_up_",
     "leads_in_",
     "likelihood_",
     "n_leads_in_",
     "n_times_in_",
     "sampling_rate_in_",
+    "validation_",
 )
 
 

@@ -3,6 +3,7 @@
 from . import sample_size
 from ._age import AgeDependence, age_dependence
 from ._incremental import IncrementalValue, incremental_value
+from ._model_card import model_card
 from ._robustness import Robustness, robustness
 from ._subgroups import Subgroups, subgroups
 from ._validate import ValidationReport, validate
@@ -15,6 +16,7 @@ __all__ = [
     "ValidationReport",
     "age_dependence",
     "incremental_value",
+    "model_card",
     "robustness",
     "sample_size",
     "subgroups",
