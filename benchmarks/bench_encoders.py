@@ -2,10 +2,12 @@
 
 `OMP_NUM_THREADS=1 OMP_WAIT_POLICY=PASSIVE python benchmarks/bench_encoders.py PART`
 
-probes  macro AUROC of five superclasses by labels: random, measurements, pretrained on
-        343 ECGs, "simulated-100hz", and the network beside "ptbxl-100hz" that was not
-        trained on what is tested
-risk    real signals of 343 ECGs, simulated follow-up: C-index by draw of the outcomes
+probes       macro AUROC of five superclasses by labels: random, measurements,
+             pretrained on 343 ECGs, "simulated-100hz", and the network beside
+             "ptbxl-100hz" that was not trained on what is tested
+risk         real signals of 343 ECGs, simulated follow-up: C-index by draw
+unseen       zero-shot of each superclass, whose ECGs were left out of pretraining
+ingredients  what each is worth: all, and all but one, from nothing, by seed
 
 --data is the folder that `make_encoders.py` reads, --tested the folder that it writes
 beside its checkpoints. Outcomes are simulated.
@@ -17,9 +19,17 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from make_encoders import filtered, pretrained, shared_data
-from probes import feature_figures
+from make_encoders import (
+    CLASSES,
+    OBJECTIVES,
+    filtered,
+    pretrained,
+    shared_data,
+    simulate,
+)
+from probes import feature_figures, nearest, probe_figures
 from sklearn.impute import SimpleImputer
+from sklearn.metrics import roc_auc_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
@@ -30,6 +40,7 @@ from ecgdan_sk.datasets import load_ptbxl, simulate_follow_up
 from ecgdan_sk.measurements import ECGMeasurements
 from ecgdan_sk.metrics import concordance_index
 from ecgdan_sk.model_selection import EventKFold
+from ecgdan_sk.reports import load_statements
 
 # Log hazard of NORM, MI, STTC, CD and HYP.
 HAZARDS = np.array([-0.5, 1.0, 0.7, 0.5, 0.8])
@@ -135,15 +146,69 @@ def report(rows, what):
         print(f"  {gain.mean():+.3f} [{low:+.3f}, {high:+.3f}]", flush=True)
 
 
+def unseen(options):
+    """Zero-shot AUROC of each superclass, of a network that met none of its ECGs."""
+    cohorts, tests = training_parts(options)
+    raw, classes, _ = tests["own"]
+    aurocs = []
+    for j, name in enumerate(CLASSES):
+        without = [subset(c, ~holds(c["codes"], name)) for c in cohorts]
+        model = pretrained(without, options)
+        sides = (tests["X"][tests["test"]], tests["classes"][tests["test"]])
+        own = [
+            roc_auc_score(truth[:, j], nearest(model, X)[:, j])
+            for X, truth in (sides, (raw, classes))
+        ]
+        aurocs.append(own)
+        print(f"  {own[0]:.3f} test fold, {own[1]:.3f} raw  {name}", flush=True)
+    print(f"  {np.mean(aurocs, axis=0).round(3)}  mean")
+
+
+def ingredients(options):
+    """Figures with all that teaches, and with each left out, by seed."""
+    cohorts, tests = training_parts(options)
+    kinds = {"all": (cohorts, {})}
+    kinds["no simulated ECGs"] = cohorts[:1], {}
+    kinds["no real ECGs"] = cohorts[1:], {}
+    for weight in OBJECTIVES:
+        kinds[f"no {weight.removesuffix('_weight')}"] = cohorts, {weight: 0.0}
+    for seed in range(options.seeds):
+        for kind, (own, changes) in kinds.items():
+            model = pretrained(own, options, random_state=seed, **changes)
+            show(f"{kind}, seed {seed}", probe_figures(model, **tests))
+
+
+def training_parts(options):
+    """Real ECGs that are not tested, simulated ones, and the tests."""
+    real, tests = shared_data(options)
+    real = subset(real, ~real["held_out"])
+    return [real, simulate(options.n_simulated, 1)], tests
+
+
+def subset(cohort, rows):
+    return {name: values[rows] for name, values in cohort.items()}
+
+
+def holds(codes, superclass):
+    """Which ECGs have a statement of a superclass."""
+    kinds = load_statements()["superclass"]
+    of = {*kinds.index[kinds == superclass]}
+    return np.array([bool(of & own.keys()) for own in codes])
+
+
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("part", choices=["probes", "risk"])
+    parser.add_argument("part", choices=["probes", "risk", "unseen", "ingredients"])
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--tested", type=Path)
     parser.add_argument("--text", default="sentence-transformers/all-MiniLM-L6-v2")
     parser.add_argument("--checkpoints", type=Path)
     parser.add_argument("--draws", type=int, default=10)
     parser.add_argument("--network-draws", type=int, default=10)
+    parser.add_argument("--epochs", type=int, default=20)
+    parser.add_argument("--n-simulated", type=int, default=2000)
+    parser.add_argument("--seeds", type=int, default=3)
     arguments = parser.parse_args()
     torch.set_num_threads(1)
-    {"probes": probes, "risk": risk}[arguments.part](arguments)
+    parts = (probes, risk, unseen, ingredients)
+    {part.__name__: part for part in parts}[arguments.part](arguments)

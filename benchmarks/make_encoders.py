@@ -143,12 +143,12 @@ def write(name, shipped, probed, card, tests, options):
         print(f"  {figure:.3f}  {what}")
 
 
-def pretrained(cohorts, options, start=None):
+def pretrained(cohorts, options, start=None, **changes):
     """A pretrainer that has learned all that the cohorts teach."""
     model = ECGReportPretrainer(
         architecture=Compact(voltage_token=True),
         text_encoder=SentenceEncoder(options.text),
-        **OBJECTIVES,
+        **{**OBJECTIVES, "random_state": 0, **changes},
         pretrained=start,
         max_epochs=options.epochs,
         validation_fraction=None,
@@ -156,7 +156,6 @@ def pretrained(cohorts, options, start=None):
         checkpoint_dir=options.checkpoints,
         device="cpu",
         verbose=1,
-        random_state=0,
     )
     records = [cohort["X"] for cohort in cohorts]
     return model.fit(records, [list(cohort["codes"]) for cohort in cohorts])
