@@ -16,9 +16,9 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 MAY_IMPORT = {
     "_version _outcomes _tensor_files _beats _html reports augmentation losses": "",
     "network paper_network": "",
-    "records": "_tensor_files",
+    "records": "_html _tensor_files",
     "outcomes": "_outcomes",
-    "datasets": "_outcomes records reports",
+    "datasets": "_html _outcomes preprocessing records reports",
     "preprocessing": "_beats records",
     "measurements": "_beats preprocessing records",
     "metrics model_selection": "_outcomes records",

@@ -16,14 +16,15 @@ if importlib.util.find_spec("defusedxml") is None:
 
 @pytest.fixture
 def folder(tmp_path):
-    """Three ECGs of one layout, one of another, a damaged one and a text."""
+    """Three ECGs of one layout, one too short, a damaged one and a text."""
     counts = ecg_counts(500)
     (tmp_path / "c.xml").write_bytes(cardiosoft_xml(counts))
     write_wfdb(tmp_path, "a", counts + 1)
     write_wfdb(tmp_path, "b", counts + 2)
-    (tmp_path / "d.xml").write_bytes(cardiosoft_xml(counts[:, :250], rate=250))
+    (tmp_path / "d.xml").write_bytes(cardiosoft_xml(counts[:, :100], rate=250))
     (tmp_path / "e.xml").write_bytes(cardiosoft_xml(counts)[:-2000])
     (tmp_path / "notes.txt").write_text("of the study nurse")
+    (tmp_path / ".DS_Store").write_bytes(b"Bud1")
     return tmp_path
 
 
@@ -32,7 +33,7 @@ LEFT_OUT = pytest.mark.filterwarnings("ignore:Left out are:UserWarning")
 
 @pytest.mark.parametrize("options", [{}, {"n_jobs": 2}, {"lazy": True}, {"verbose": 1}])
 def test_what_can_be_read_is_read_and_the_rest_reported(folder, options, capfd):
-    said = "Left out are 3 of 6 files, 2 that could not be read and 1 of other leads"
+    said = "Left out are 3 of 6 files, 2 that could not be read and 1 that do not fit"
     with pytest.warns(UserWarning, match=said):
         ecgs = read_ecg_folder(folder, **options)
     assert ecgs.X.ids.tolist() == ["a", "b", "c"]
@@ -40,9 +41,9 @@ def test_what_can_be_read_is_read_and_the_rest_reported(folder, options, capfd):
     for name, signals in zip(("a", "b", "c.xml"), np.asarray(ecgs.X.signals)):
         np.testing.assert_array_equal(signals, read_ecg(folder / name).signals[0])
     assert ecgs.errors["path"].tolist() == ["d.xml", "e.xml", "notes.txt"]
-    layout, damaged, text = ecgs.errors["error"]
-    assert "12 leads, 250 samples, 250 Hz, but 3 files have 12 leads, 500" in layout
-    assert "pattern" in layout
+    short, damaged, text = ecgs.errors["error"]
+    assert "0.4 s, less than half of the 1 s" in short
+    assert "duration=" in short
     assert "damaged or cut short" in damaged
     assert "expected" in text
     assert ("6/6" in capfd.readouterr().err) == ("verbose" in options)
@@ -67,11 +68,12 @@ def test_lazy_signals_are_read_when_asked_for(folder):
 
 
 @LEFT_OUT
-def test_subfolders_are_read_on_demand_with_ids_that_differ(folder):
+@pytest.mark.filterwarnings("ignore:1 of 4 recordings hold the same:UserWarning")
+def test_subfolders_are_read_with_ids_that_differ(folder):
     (folder / "more").mkdir()
     (folder / "more" / "c.xml").write_bytes(cardiosoft_xml(ecg_counts(500)))
-    assert len(read_ecg_folder(folder).X) == 3
-    ids = read_ecg_folder(folder, "**/*").X.ids.tolist()
+    assert len(read_ecg_folder(folder, "*").X) == 3
+    ids = read_ecg_folder(folder).X.ids.tolist()
     assert ids == ["a.hea", "b.hea", "c.xml", "more/c.xml"]
 
 
@@ -89,7 +91,7 @@ def test_median_beats_may_be_asked_for(tmp_path):
 def test_a_folder_without_ecgs_is_an_error(tmp_path):
     with pytest.raises(FileNotFoundError, match="There is no folder"):
         read_ecg_folder(tmp_path / "absent")
-    with pytest.raises(FileNotFoundError, match=r"no file '\*' in .*subfolders"):
+    with pytest.raises(FileNotFoundError, match=r"no file '\*\*/\*' in"):
         read_ecg_folder(tmp_path)
     (tmp_path / "a.xml").write_bytes(b"<svg/>")
     with pytest.raises(ECGFileError, match="None of the 1 files .* is a <svg>"):
@@ -101,29 +103,21 @@ def test_a_folder_without_ecgs_is_an_error(tmp_path):
 def test_a_twentieth_of_the_files_may_be_left_out_without_a_word(tmp_path):
     counts = ecg_counts(500)
     for i in range(38):
-        np.save(tmp_path / f"{i:02d}.npy", counts * 0.005)
+        np.save(tmp_path / f"{i:02d}.npy", (counts + i) * 0.005)
     for i in range(2):
         (tmp_path / f"note{i}.txt").write_text("of the study nurse")
     assert len(read_ecg_folder(tmp_path, sampling_rate=500).errors) == 2
     np.save(tmp_path / "short.npy", counts[:, :100] * 0.005)
-    said = "3 of 41 files, 2 that could not be read and 1 of other leads"
+    said = "3 of 41 files, 2 that could not be read and 1 that do not fit"
     with pytest.warns(UserWarning, match=said):
         ecgs = read_ecg_folder(tmp_path, sampling_rate=500)
     assert (len(ecgs.X), len(ecgs.errors)) == (38, 3)
 
 
-def test_a_folder_of_folders_says_how_to_look_into_them(tmp_path):
-    (tmp_path / "a").mkdir()
-    np.save(tmp_path / "a" / "1.npy", ecg_counts(500) * 0.005)
-    (tmp_path / "index.csv").write_text("id,age\n1,70\n")
-    with pytest.raises(ECGFileError, match=r"subfolders.*pattern='\*\*/\*'"):
-        read_ecg_folder(tmp_path, sampling_rate=500)
-
-
 def test_ages_of_a_folder_that_tell_none_are_counted(tmp_path):
     counts = ecg_counts(500)
     write_wfdb(tmp_path, "a", counts, comments=["Age: old"])
-    write_wfdb(tmp_path, "b", counts, comments=["Age: 74"])
+    write_wfdb(tmp_path, "b", counts + 1, comments=["Age: 74"])
     with pytest.warns(UserWarning, match="age of 1 of 2 .*'a' is 'old'"):
         records = read_ecg_folder(tmp_path).X
     np.testing.assert_array_equal(records.covariates.age, [np.nan, 74])
@@ -132,7 +126,7 @@ def test_ages_of_a_folder_that_tell_none_are_counted(tmp_path):
 def test_a_file_without_a_patient_keeps_those_of_the_others(tmp_path):
     counts = ecg_counts(500)
     (tmp_path / "a.xml").write_bytes(cardiosoft_xml(counts))
-    unnamed = cardiosoft_xml(counts).replace(b"<PID>1234567</PID>", b"<PID/>")
+    unnamed = cardiosoft_xml(counts + 1).replace(b"<PID>1234567</PID>", b"<PID/>")
     (tmp_path / "b.xml").write_bytes(unnamed)
     assert read_ecg_folder(tmp_path).X.patient_ids.tolist() == ["1234567", None]
 
@@ -140,7 +134,7 @@ def test_a_file_without_a_patient_keeps_those_of_the_others(tmp_path):
 def test_names_of_files_as_an_index_are_told_from_ids(tmp_path):
     counts = ecg_counts(500)
     for name in "ab":
-        np.save(tmp_path / f"{name}.npy", counts * 0.005)
+        np.save(tmp_path / f"{name}.npy", (counts + ord(name)) * 0.005)
     records = read_ecg_folder(tmp_path, sampling_rate=500).X
     for index in (["a.npy", "b.npy"], ["x/a.npy", "x/b.npy"]):
         table = pd.DataFrame({"age": [1, 2]}, index=index)

@@ -1,6 +1,7 @@
 """ECGRecords: an array to scikit-learn, whose rows keep what belongs to them."""
 
 import pickle
+from xml.etree import ElementTree
 
 import joblib
 import numpy as np
@@ -14,7 +15,7 @@ from ecgdan_sk._architectures._weights import encoder_weights, starting_weights
 from ecgdan_sk.architectures import Compact
 from ecgdan_sk.datasets import check_leads, make_ecg_cohort
 from ecgdan_sk.model_selection import EventKFold
-from ecgdan_sk.records import LEADS, ECGRecords
+from ecgdan_sk.records import LEADS, ECGRecords, LazySignals
 from ecgdan_sk.records._leads_and_ids import aligned_to, patient_groups
 from ecgdan_sk.records._records import as_records
 
@@ -315,3 +316,43 @@ def test_other_signals_keep_the_rest(records):
     assert (changed.sampling_rate, changed.ids.tolist()) == (50, [10, 10])
     with pytest.raises(ValueError, match="2 recordings and 12 leads"):
         twice.with_signals(np.zeros((3, 12, 7)))
+
+
+def test_a_notebook_shows_three_ecgs_and_the_covariates():
+    rng = np.random.default_rng(0)
+    X = rng.normal(0, 0.2, (20, 12, 1000)).astype(np.float32)
+    X[0, 3], X[1, 2, 100:150] = np.nan, np.nan
+    covariates = pd.DataFrame(
+        {"age": np.r_[np.nan, np.arange(40.0, 59)], "site": ["a<b>"] * 19 + [None]}
+    )
+    ids = ["<script>alert(1)</script>", *(f"p{i}" for i in range(19))]
+    records = ECGRecords(X, 200, covariates=covariates, ids=ids, patient_ids=ids)
+    page = records._repr_html_()
+    tree = ElementTree.fromstring(page)
+    assert [len(svg.findall("path")) for svg in tree.iter("svg")] == [11, 13, 12]
+    assert "<script>" not in page
+    cells = [["".join(cell.itertext()) for cell in row] for row in tree.iter("tr")][1:]
+    assert cells == [
+        ["age", "median 49 (40 to 58)", "1"],
+        ["site", "a<b>: 19", "1"],
+    ]
+    text = "".join(tree.itertext())
+    assert "5 s each; 20 patients; in memory." in text
+    assert "ECGRecords(20 ECGs, 12 leads, 1000 samples, 200 Hz)" in text
+    first = tree.find(".//svg/path").get("d")
+    y = -np.array([float(p.split()[1]) for p in first[1:].split("L")])
+    drawn = X[0, 0, :500].reshape(-1, 500)[0]
+    outline = [f(p) for p in np.array_split(drawn, 200) for f in (np.min, np.max)]
+    np.testing.assert_allclose(
+        y - y.mean(), 26 / 3 * (outline - np.mean(outline)), atol=0.1
+    )
+
+
+def test_a_notebook_shows_what_can_be_read():
+    def gone(key):
+        raise ValueError("<the file is gone>")
+
+    page = ECGRecords(LazySignals(gone, ["a"], (12, 50)))._repr_html_()
+    assert "cannot be read: &lt;the file is gone&gt;" in page
+    assert "50 samples each" in page
+    assert "read from where" in ECGRecords(LazySignals(gone, [], (12, 9)))._repr_html_()

@@ -28,9 +28,13 @@ def document(title, parts, *, style="", script=""):
         tag("body", tag("main", *parts), tag("script", script) if script else None),
         lang="en",
     )
-    page = "<!doctype html>\n" + written(html) + "\n"
+    return "<!doctype html>\n" + fragment(html) + "\n"
+
+
+def fragment(element):
+    """A part of a page as text, such as notebooks show."""
     # Half a surrogate in an id cannot be written in UTF-8.
-    return page.encode("utf-8", errors="replace").decode()
+    return written(element).encode("utf-8", errors="replace").decode()
 
 
 def _policy(style, script):

@@ -10,6 +10,7 @@ from ._music import load_music
 from ._ptbxl import load_ptbxl
 from ._read_ecg import read_ecg
 from ._read_folder import read_ecg_folder
+from ._reading_report import ReadingReport
 from ._samitrop import load_samitrop
 from ._simulation._cohort import make_ecg_cohort
 from ._simulation._follow_up import simulate_follow_up
@@ -19,6 +20,7 @@ from ._ukb_ecg import load_ukb_ecg
 __all__ = [
     "ECGFileError",
     "LeadReport",
+    "ReadingReport",
     "check_leads",
     "complete_leads",
     "load_cinc2021",

@@ -1,6 +1,7 @@
 """read_ecg: one recording of any vendor, recognised by what the file holds."""
 
 import warnings
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ from ..records import ECGRecords
 from ._check_leads import checked
 from ._formats._aecg import aecg
 from ._formats._cardiosoft import cardiosoft
-from ._formats._csv_and_numpy import agreed, csv, npy, npz
+from ._formats._csv_and_numpy import csv, npy, npz
 from ._formats._dicom import dicom
 from ._formats._edf import edf
 from ._formats._muse import muse
@@ -112,6 +113,7 @@ def read_ecg(path, *, sampling_rate=None, kind="rhythm"):
     check_kind(kind)
     path = Path(path)
     recording = read_recording(path, sampling_rate)
+    _check_rate(path, recording.rhythm.sampling_rate, sampling_rate)
     chosen = chosen_waveform(recording, kind, path)
     warn_of_ages([recording], [stem(path)])
     patient_id = recording.patient_id
@@ -131,6 +133,16 @@ def check_kind(kind):
     """Raise unless it is a kind of waveform."""
     if kind not in ("rhythm", "median"):
         raise ValueError(f"kind must be 'rhythm' or 'median', got {kind!r}.")
+
+
+def _check_rate(path, told, sampling_rate):
+    """Raise if a file tells another sampling rate than the caller expects."""
+    if sampling_rate is not None and sampling_rate != told:
+        raise ECGFileError(
+            f"{path}: it is sampled at {told:g} Hz, not at "
+            f"sampling_rate={sampling_rate:g}; leave that out, it is for files that do "
+            "not say."
+        )
 
 
 def chosen_waveform(recording, kind, path):
@@ -181,8 +193,11 @@ def warn_of_ages(recordings, ids):
         )
 
 
-def read_recording(path, sampling_rate=None):
-    """Recording of a file of any known format."""
+def read_recording(path, unstated_rate=None):
+    """Recording of a file of any known format.
+
+    `unstated_rate` is that, in Hz, of files that do not say theirs.
+    """
     header = header_of(path)
     if header is None and not path.exists():
         raise FileNotFoundError(f"There is no file {path}.")
@@ -193,52 +208,52 @@ def read_recording(path, sampling_rate=None):
     if header is None and not path.is_file():
         raise ECGFileError(f"{path} is no regular file; expected one of {_KNOWN}.")
     if header is not None:
-        with reading(path, "WFDB"):
-            return _told(wfdb_record(header), sampling_rate)
+        return _read(path, "WFDB", wfdb_record, header)
     with reading(path, "an ECG"), open(path, "rb") as file:
         size, start = path.stat().st_size, file.read(4096)
         if size == 0:
             raise ECGFileError(f"it is empty; expected one of {_KNOWN}.")
     if start[:8] in (b"0       ", b"\xffBIOSEMI"):
-        with reading(path, "EDF"):
-            return _told(edf(path, size), sampling_rate)
+        return _read(path, "EDF", edf, path, size)
     if start[:6] == b"\x93NUMPY":
-        with reading(path, "a NumPy array"):
-            return npy(path, sampling_rate)
+        return _read(path, "NumPy", npy, path, unstated_rate)
     with reading(path, "an ECG"):
         if size > _LARGEST:
             raise ECGFileError(
                 f"it has {size} bytes; expected one ECG of at most {_LARGEST}."
             )
         data = path.read_bytes()
-    return _of_bytes(path, data, sampling_rate)
+    return _of_bytes(path, data, unstated_rate)
 
 
-def _of_bytes(path, data, sampling_rate):
+def _read(path, name, reader, *arguments):
+    """What a reader makes of a file, with the name of its format."""
+    with reading(path, name):
+        return replace(reader(*arguments), format=name)
+
+
+def _of_bytes(path, data, unstated_rate):
     """Recording of a file that is read as a whole."""
     if data[128:132] == b"DICM":
-        with reading(path, "DICOM"):
-            return _told(dicom(data), sampling_rate)
+        return _read(path, "DICOM", dicom, data)
     if is_scp(data):
-        with reading(path, "SCP-ECG"):
-            return _told(scp(data), sampling_rate)
+        return _read(path, "SCP-ECG", scp, data)
     if data[:4] == b"PK\x03\x04":
-        with reading(path, "a NumPy archive"):
-            return npz(data, sampling_rate)
+        return _read(path, "NumPy archive", npz, data, unstated_rate)
     if _is_xml(data):
         with reading(path, "an ECG in XML"):
-            return _told(_of_xml(data), sampling_rate)
+            root, (name, reader) = _xml_reader(data)
+        return _read(path, name, reader, root)
     if is_header(data):
         with reading(path, "WFDB"):
             raise ECGFileError(
                 "it is a WFDB header, whose name must end in .hea; rename it."
             )
-    with reading(path, "a table"):
-        return _of_text(data, sampling_rate)
+    return _read(path, "CSV", _of_text, data, unstated_rate)
 
 
-def _of_xml(data):
-    """Recording of one of the kinds of XML, chosen by its root."""
+def _xml_reader(data):
+    """Root of the XML, with the name and the reader of its kind."""
     root = parse_xml(data)
     if root.tag not in _XML:
         raise ECGFileError(
@@ -246,10 +261,10 @@ def _of_xml(data):
             + ", ".join(f"<{tag}> ({name})" for tag, (name, _) in _XML.items())
             + "."
         )
-    return _XML[root.tag][1](root)
+    return root, _XML[root.tag]
 
 
-def _of_text(data, sampling_rate):
+def _of_text(data, unstated_rate):
     """Recording of a table in text; what is neither is of no known format."""
     is_utf16 = data[:2] in (b"\xff\xfe", b"\xfe\xff")
     if (b"\0" in data[:4096] and not is_utf16) or b"\n" not in data[:100_000]:
@@ -257,16 +272,10 @@ def _of_text(data, sampling_rate):
             f"its content is of no known format (it begins with {data[:16]!r}); "
             f"expected one of {_KNOWN}."
         )
-    return csv(data, sampling_rate)
+    return csv(data, unstated_rate)
 
 
 def _is_xml(data):
     """Whether bytes begin as XML does, in UTF-8 or UTF-16."""
     start = data[:256].replace(b"\0", b"").lstrip(b"\xef\xbb\xbf\xff\xfe \t\r\n")
     return start.startswith(b"<")
-
-
-def _told(recording, sampling_rate):
-    """The recording, if its rate is the one that the caller expects."""
-    agreed(recording.rhythm.sampling_rate, sampling_rate)
-    return recording

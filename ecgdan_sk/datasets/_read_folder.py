@@ -1,11 +1,8 @@
-"""read_ecg_folder: every ECG of a folder, with a table of what could not be read."""
+"""read_ecg_folder: every ECG of a folder in one layout, and a report on them."""
 
-import warnings
 from collections import Counter
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple
 
 import joblib
 import numpy as np
@@ -14,49 +11,76 @@ from sklearn.utils import Bunch
 from tqdm import tqdm
 
 from ..records import ECGRecords, LazySignals
+from ..records._leads_and_ids import lead_names
 from ._check_leads import checked
-from ._formats._recording import ECGFileError, Recording
+from ._formats._recording import ECGFileError
 from ._formats._wfdb import header_of
+from ._layouts import brought_to, changes, misfit, wanted_layout
 from ._read_ecg import (
     check_kind,
-    chosen_waveform,
     covariates_of,
-    read_recording,
     stem,
     warn_of_ages,
 )
+from ._read_file import COLUMNS, ReadFile, attempt, row_of, signals_of, tells_rate
+from ._reading_report import ReadingReport, warn_of
 
-# Share of the files that may be left out without a warning.
-_LEAST_WORTH_A_WARNING = 0.05
+_IDS = (None, "stem", "path", "patient")
+# What the caller asks for -> the changes that then need no warning.
+_ASKED = {
+    "sampling_rate": {"resampled"},
+    "duration": {"cropped", "padded"},
+    "leads": {"without some leads", "with leads left out"},
+}
 
 
 def read_ecg_folder(
     folder,
-    pattern="*",
+    pattern="**/*",
     *,
     sampling_rate=None,
+    duration=None,
+    leads=None,
+    unstated_rate=None,
     kind="rhythm",
+    ids=None,
     lazy=False,
     n_jobs=None,
     verbose=0,
 ):
-    """Read every ECG of a folder as `read_ecg` does, with a table of those that fail.
+    """Read every ECG of a folder as `read_ecg` does, and bring them to one layout.
 
-    The recordings must agree in leads, sampling rate and length to be one array: those
-    of the most frequent layout are returned, the others are listed in `errors` with
-    theirs. Files of one WFDB recording count once.
+    Recordings that differ from the layout asked for, or else from that of most, are
+    resampled by `Resample`, cropped to their middle, or padded at both ends with the
+    median of each lead; a lead that they lack is NaN, that is, absent. The report says
+    what was done to each. Left out are files that cannot be read, and recordings that
+    hold less than half of the length, no lead of the layout, or less than a tenth of
+    its sampling rate. Files of one WFDB recording count once; names that begin with a
+    dot are passed over.
 
     Parameters
     ----------
     folder : str or path-like
         Folder of the recordings.
-    pattern : str, default="*"
-        Which files, as `pathlib.Path.glob` has it: ``"*.xml"`` those with an ending,
-        ``"**/*"`` those of all subfolders too.
+    pattern : str, default="**/*"
+        Which files, as `pathlib.Path.glob` has it: all, those of subfolders too;
+        ``"**/*.xml"`` those with an ending, ``"*"`` without subfolders.
     sampling_rate : float or None, default=None
-        Samples per second, in Hz, of CSV and NumPy files, which do not say.
+        Wanted samples per second, in Hz. None takes that of the most frequent layout.
+    duration : float or None, default=None
+        Wanted length in seconds. None takes that of the most frequent layout.
+    leads : sequence of str or None, default=None
+        Wanted leads. None takes those of the most frequent layout.
+    unstated_rate : float or None, default=None
+        Samples per second, in Hz, of CSV and NumPy files, which do not say. None takes
+        `sampling_rate`, unless other files tell another: who does not say is then left
+        out.
     kind : {"rhythm", "median"}, default="rhythm"
         Which waveform to read: the recording itself, or the median beats beside it.
+    ids : {"stem", "path", "patient"} or None, default=None
+        What identifies a recording: the name of its file without ending, its path below
+        the folder, or the patient's identifier, where that is missing the name of the
+        file. None takes names, or paths where names are not unique.
     lazy : bool, default=False
         Read every file once for what it says, and again for its ECG when a batch of
         them is asked for. For folders that do not fit into memory.
@@ -70,11 +94,12 @@ def read_ecg_folder(
     Bunch
         X : ECGRecords of shape (n_samples, n_leads, n_times)
             ECGs in mV in the order of their paths, with covariates as `read_ecg` has
-            them. `ids` are the names of the files without ending, or where these are
-            not unique the paths below the folder. `patient_ids` are those of the
-            files, None where one does not tell its patient.
+            them. `patient_ids` are those of the files, None where one does not tell
+            its patient.
+        report : ReadingReport
+            A table of all files, with what was found, changed and left out, and why.
         errors : DataFrame with the columns path and error
-            One row for each file that could not be read or has another layout.
+            One row for each file that was left out.
 
     Raises
     ------
@@ -82,12 +107,16 @@ def read_ecg_folder(
         If the folder holds no such file.
     ECGFileError
         If none of its files can be read.
+    ValueError
+        If patients have several recordings and shall identify them.
 
     Warns
     -----
     UserWarning
-        If what `check_leads` finds is shared by most of the recordings; if more than
-        5 % of the files are left out; if files tell ages that cannot be read.
+        If more than 5 % of the files are left out; if recordings were brought to the
+        layout of most without being asked to; if files are copies of each other; if
+        what `check_leads` finds is shared by most; if files tell ages that cannot be
+        read.
 
     Examples
     --------
@@ -98,62 +127,61 @@ def read_ecg_folder(
     >>> folder = Path(tempfile.mkdtemp())
     >>> for name, ecg in zip("ab", make_ecg_cohort(2, sampling_rate=100).X):
     ...     np.save(folder / name, ecg)
-    >>> ecgs = read_ecg_folder(folder, "*.npy", sampling_rate=100)
+    >>> ecgs = read_ecg_folder(folder, sampling_rate=100)
     >>> ecgs.X
     ECGRecords(2 ECGs, 12 leads, 1000 samples, 100 Hz)
-    >>> len(ecgs.errors)
+    >>> ecgs.report.summary["left out"].item()
     0
     """
     check_kind(kind)
+    asked = _checked_layout(sampling_rate, duration, leads)
+    if ids not in _IDS:
+        raise ValueError(f"ids must be one of {_IDS}, got {ids!r}.")
     folder = Path(folder)
     paths = _recordings(folder, pattern)
-    read = partial(_attempt, kind=kind, sampling_rate=sampling_rate, lazy=lazy)
+    rate = sampling_rate if unstated_rate is None else unstated_rate
+    read = partial(attempt, kind=kind, unstated_rate=rate, lazy=lazy)
     jobs = joblib.Parallel(n_jobs=n_jobs, return_as="generator")
     found = jobs(joblib.delayed(read)(path) for path in paths)
     found = list(tqdm(found, total=len(paths), disable=not verbose, unit="ECG"))
-    kept, errors = _of_one_layout(paths, found)
-    if not kept:
-        raise ECGFileError(
-            f"None of the {len(paths)} files {pattern!r} in {folder} could be read; "
-            f"the first: {errors[0][1]}{_hint_of_subfolders(folder, pattern)}"
-        )
-    _warn_of_left_out(found, len(kept))
+    if unstated_rate is None:
+        found = _without_doubtful_rates(found, sampling_rate)
+    layout, reasons = _common_layout(folder, pattern, found, asked)
+    kept = [i for i, reason in enumerate(reasons) if not reason]
+    names = _names(folder, [paths[i] for i in kept], [found[i] for i in kept], ids)
+    files = _files(folder, paths, found, layout, reasons, dict(zip(kept, names)))
+    report = ReadingReport(files, str(layout), _counted(found, kept, layout))
+    warn_of(report, set().union(*(_ASKED[name] for name in asked)))
+    again = partial(signals_of, kind=kind, unstated_rate=rate, layout=layout)
+    X = _records([paths[i] for i in kept], found, kept, layout, names, lazy and again)
+    errors = files.loc[files["left_out"] != "", "left_out"]
     return Bunch(
-        X=checked(_records(folder, kept, sampling_rate, kind, lazy)),
-        errors=pd.DataFrame(
-            [(str(path.relative_to(folder)), error) for path, error in errors],
-            columns=["path", "error"],
-        ),
+        X=checked(X),
+        report=report,
+        errors=pd.DataFrame({"path": errors.index, "error": errors.to_numpy()}),
     )
 
 
-class _Layout(NamedTuple):
-    """What recordings must share to be one array."""
-
-    leads: tuple
-    sampling_rate: float
-    n_times: int
-
-    def __str__(self):
-        return (
-            f"{len(self.leads)} leads, {self.n_times} samples, "
-            f"{self.sampling_rate:g} Hz"
-        )
-
-
-class _Read(NamedTuple):
-    """One recording read, its ECG left out where it is read again later."""
-
-    layout: _Layout
-    recording: Recording
-    signals: np.ndarray | None
+def _checked_layout(sampling_rate, duration, leads):
+    """What of the layout is asked for."""
+    asked = {"sampling_rate": sampling_rate, "duration": duration}
+    for name, value in asked.items():
+        if value is not None and not 0 < value < np.inf:
+            raise ValueError(f"{name} must be a number above 0, got {value!r}.")
+    asked["leads"] = None if leads is None else lead_names(leads)
+    return {name: value for name, value in asked.items() if value is not None}
 
 
 def _recordings(folder, pattern):
     """Files to read: signal files of WFDB stand behind their headers."""
     if not folder.is_dir():
         raise FileNotFoundError(f"There is no folder {folder}.")
-    files = sorted(path for path in folder.glob(pattern) if path.is_file())
+    files = sorted(
+        path
+        for path in folder.glob(pattern)
+        if path.is_file()
+        and not any(part.startswith(".") for part in path.relative_to(folder).parts)
+    )
     headers = {path for path in files if path.suffix == ".hea"}
     paths = [
         path
@@ -163,103 +191,112 @@ def _recordings(folder, pattern):
         or header_of(path) is None
     ]
     if not paths:
-        raise FileNotFoundError(
-            f"There is no file {pattern!r} in {folder}; '**/*' looks into all of its "
-            "subfolders."
-        )
+        raise FileNotFoundError(f"There is no file {pattern!r} in {folder}.")
     return paths
 
 
-def _hint_of_subfolders(folder, pattern):
-    """What to do where the ECGs lie in folders within the folder."""
-    if "**" in pattern or not any(path.is_dir() for path in folder.iterdir()):
-        return ""
-    return (
-        " The folder has subfolders, which are not looked into: if the ECGs are "
-        "there, pass pattern='**/*', or such as '**/*.xml'."
+def _without_doubtful_rates(found, sampling_rate):
+    """The same, without those of unstated rate where others tell another."""
+    told = {one.layout.sampling_rate for one in found if tells_rate(one)}
+    if sampling_rate is None or told <= {sampling_rate}:
+        return found
+    doubtful = (
+        f"It does not say its sampling rate, and other files have others than "
+        f"{sampling_rate:g} Hz. Give unstated_rate= in Hz."
     )
+    return [
+        doubtful if isinstance(one, ReadFile) and not one.recording.rate_told else one
+        for one in found
+    ]
 
 
-def _warn_of_left_out(found, n_kept):
-    """Warn where more than a few files are left out, with their numbers."""
-    unread = sum(isinstance(one, str) for one in found)
-    other = len(found) - unread - n_kept
-    if unread + other > _LEAST_WORTH_A_WARNING * len(found):
-        warnings.warn(
-            f"Left out are {unread + other} of {len(found)} files, {unread} that could "
-            f"not be read and {other} of other leads, rate or length than most. "
-            "`errors` says why of each; a `pattern` such as '*.xml' leaves out what is "
-            "no ECG.",
-            UserWarning,
-            stacklevel=3,
+def _common_layout(folder, pattern, found, asked):
+    """The layout of the recordings, and why each file is left out, if it is."""
+    layouts = [one.layout for one in found if isinstance(one, ReadFile)]
+    layout = wanted_layout(layouts, **asked) if layouts else None
+    reasons = [
+        one if isinstance(one, str) else misfit(one.layout, layout) for one in found
+    ]
+    if all(reasons):
+        raise ECGFileError(
+            f"None of the {len(found)} files {pattern!r} in {folder} could be read; "
+            f"the first: {reasons[0]}"
         )
+    return layout, reasons
 
 
-def _attempt(path, kind, sampling_rate, lazy):
-    """One file read, or the text of its error."""
-    try:
-        recording = read_recording(path, sampling_rate)
-        ecg = chosen_waveform(recording, kind, path)
-    except (ECGFileError, ImportError, OSError) as error:
-        return str(error)
-    layout = _Layout(ecg.leads, ecg.sampling_rate, ecg.signals.shape[1])
-    # What is not asked for need not travel between processes.
-    told = replace(recording, rhythm=None, median=None)
-    return _Read(layout, told, None if lazy else ecg.signals)
+def _names(folder, paths, read, ids):
+    """Identifiers of the recordings."""
+    names = [stem(path) for path in paths]
+    by_path = [path.relative_to(folder).as_posix() for path in paths]
+    if ids == "path" or (ids is None and len(set(names)) < len(names)):
+        return by_path
+    if ids == "patient":
+        patients = [one.recording.patient_id for one in read]
+        names = [patient or name for patient, name in zip(patients, names)]
+    _check_single(names, by_path, ids)
+    return names
 
 
-def _of_one_layout(paths, found):
-    """Those of the most frequent layout, and path and error of the others."""
-    layouts = Counter(one.layout for one in found if isinstance(one, _Read))
-    most = max(layouts, key=layouts.get, default=None)
-    kept, errors = [], []
-    for path, one in zip(paths, found):
-        if isinstance(one, str):
-            errors.append((path, one))
-        elif one.layout != most:
-            errors.append((path, _differs(one.layout, most, layouts[most])))
-        else:
-            kept.append((path, one))
-    return kept, errors
-
-
-def _differs(layout, most, count):
-    """What to do with a recording that fits no array of the others."""
-    leads = ""
-    if layout.leads != most.leads:
-        leads = f" (leads {', '.join(layout.leads)})"
-    return (
-        f"It has {layout}{leads}, but {count} files have {most}. Read it with a "
-        "`pattern` of its own, then resample or crop it."
+def _check_single(names, by_path, ids):
+    """Raise if an identifier belongs to several recordings."""
+    several = [name for name, n in Counter(names).items() if n > 1]
+    if not several:
+        return
+    places = [path for path, name in zip(by_path, names) if name == several[0]]
+    raise ValueError(
+        f"{len(several)} of {len(set(names))} identifiers by ids={ids!r} belong to "
+        f"several recordings; the first, {several[0]!r}, to {', '.join(places[:5])}. "
+        "Read with ids='path'; `patient_ids` then say whose recordings they are."
     )
 
 
-def _records(folder, kept, sampling_rate, kind, lazy):
-    """ECGRecords of the files that were kept."""
-    paths, read = zip(*kept)
-    layout, told = read[0].layout, [one.recording for one in read]
-    if lazy:
-        again = partial(_signals, kind=kind, sampling_rate=sampling_rate)
-        shape = (len(layout.leads), layout.n_times)
+def _files(folder, paths, found, layout, reasons, names):
+    """The table of the report, a row for each file."""
+    index = pd.Index([path.relative_to(folder).as_posix() for path in paths])
+    index.name, first = "path", {}
+    rows = []
+    for i, (path, one, reason) in enumerate(zip(index, found, reasons)):
+        row = {"id": names.get(i), "duplicate_of": "", "changed": ""}
+        if isinstance(one, ReadFile):
+            row |= row_of(one)
+            original = first.setdefault(one.digest, path)
+            if original != path:
+                row["duplicate_of"] = original
+            if not reason:
+                row["changed"] = "; ".join(changes(one.layout, layout).values())
+        rows.append(row | {"left_out": reason})
+    columns = ["id", *COLUMNS, "duplicate_of", "changed", "left_out"]
+    return pd.DataFrame(rows, index=index, columns=columns)
+
+
+def _counted(found, kept, layout):
+    """Kind of change -> number of recordings."""
+    return dict(
+        Counter(
+            name for i in kept for name in changes(found[i].layout, layout)
+        ).most_common()
+    )
+
+
+def _records(paths, found, kept, layout, names, again):
+    """ECGRecords of the files that were kept, read `again` later if that is given."""
+    told = [found[i].recording for i in kept]
+    shape = (len(layout.leads), layout.n_times)
+    if again:
         signals = LazySignals(again, paths, shape)
     else:
-        signals = np.stack([one.signals for one in read])
-    ids = [stem(path) for path in paths]
-    if len(set(ids)) < len(ids):
-        ids = [path.relative_to(folder).as_posix() for path in paths]
-    warn_of_ages(told, ids)
+        signals = np.empty((len(kept), *shape), np.float32)
+        for row, i in zip(signals, kept):
+            row[:] = brought_to(found[i].signals, found[i].layout, layout)
+            found[i] = None  # its memory is needed
+    warn_of_ages(told, names)
     patients = [recording.patient_id for recording in told]
     return ECGRecords(
         signals,
         layout.sampling_rate,
         layout.leads,
-        covariates=covariates_of(told, ids),
-        ids=ids,
+        covariates=covariates_of(told, names),
+        ids=names,
         patient_ids=patients if any(patients) else None,
     )
-
-
-def _signals(path, kind, sampling_rate):
-    """The ECG of a file, read again."""
-    recording = read_recording(path, sampling_rate)
-    return chosen_waveform(recording, kind, path).signals

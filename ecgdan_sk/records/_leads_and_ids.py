@@ -31,6 +31,11 @@ def lead_name(text):
     return _WRITTEN.get(name.upper(), name)
 
 
+def is_known(lead):
+    """Whether a name, as `lead_name` writes it, is that of a lead."""
+    return lead in _WRITTEN.values()
+
+
 def lead_names(leads):
     """Names of several leads, as `lead_name` writes them."""
     if isinstance(leads, str):

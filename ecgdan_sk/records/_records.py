@@ -5,6 +5,7 @@ from copy import copy
 import numpy as np
 
 from ._folder import open_records, save_records
+from ._glance import glance
 from ._lazy import as_signals, select_leads
 from ._leads_and_ids import (
     aligned,
@@ -115,6 +116,9 @@ class ECGRecords:
         return (
             f"ECGRecords({n_samples} ECGs, {n_leads} leads, {n_times} samples, {rate})"
         )
+
+    def _repr_html_(self):
+        return glance(self)
 
     def __array__(self, dtype=None, copy=None):
         return np.array(self.signals, dtype=dtype, copy=copy)

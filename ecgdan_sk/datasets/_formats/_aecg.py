@@ -63,7 +63,7 @@ def aecg(root):
 
 def _waveform(series):
     """Leads of a series in mV, which must have been recorded at the same time."""
-    signals, leads, clocks = [], [], []
+    signals, leads, units, clocks = [], [], [], []
     for sequences in series.findall("component/sequenceSet"):
         for sequence in sequences.findall("component/sequence"):
             name = attribute_of(sequence, "code", "code", "")
@@ -75,6 +75,7 @@ def _waveform(series):
             elif value.find("digits") is not None:
                 signals.append(_signal(name, value))
                 leads.append(lead_of_code(name))
+                units.append(attribute_of(value, "scale", "unit", ""))
     if not signals or not clocks:
         raise ECGFileError(
             f"a series holds {len(signals)} leads and {len(clocks)} time axes; "
@@ -85,7 +86,7 @@ def _waveform(series):
             "its leads were recorded one after the other or at different rates; "
             "expected all leads of a series on one time axis."
         )
-    return waveform(signals, 1 / clocks[0][1], leads)
+    return waveform(signals, 1 / clocks[0][1], leads, units)
 
 
 def _clock(value):

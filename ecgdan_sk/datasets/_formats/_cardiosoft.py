@@ -110,8 +110,9 @@ def _waveform(element, fallback):
     counts = [_counts(data.text) for data in found]
     leads = [data.get("lead", "") for data in found]
     # Divided last, so that whole microvolts come back as written.
-    per_mv = 1 / mv_per(_unit(element, fallback))
-    return waveform([c * resolution / per_mv for c in counts], rate, leads)
+    unit = _unit(element, fallback)
+    per_mv = 1 / mv_per(unit)
+    return waveform([c * resolution / per_mv for c in counts], rate, leads, (unit,))
 
 
 def _unit(*elements):

@@ -3,6 +3,7 @@
 import io
 import re
 import zipfile
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -56,11 +57,11 @@ def csv(data, sampling_rate):
         raise ECGFileError(
             f"the columns {', '.join(wrong)} hold what is no number; expected mV."
         )
-    per_unit = [mv_per(named[i][1]) for i in chosen]
+    units = [named[i][1] for i in chosen]
     signals = table.to_numpy(np.float64).T
     # Divided, so that whole microvolts come back as written.
-    signals = np.array([row / (1 / factor) for row, factor in zip(signals, per_unit)])
-    return _in_mv(signals, sampling_rate, leads)
+    signals = np.array([row / (1 / mv_per(unit)) for row, unit in zip(signals, units)])
+    return _in_mv(signals, sampling_rate, leads, units)
 
 
 def _text_of(data):
@@ -103,21 +104,13 @@ def npz(data, sampling_rate):
         )
     if told.size:
         rate = number(told[0]) if told.size == 1 else np.nan
-        sampling_rate = agreed(rate, sampling_rate)
-    if not leads.size:
-        return _in_mv(_leads_first(signals), sampling_rate, LEADS)
-    leads = [text_in(x) if isinstance(x, bytes) else str(x) for x in leads.tolist()]
-    return _in_mv(np.atleast_2d(np.squeeze(signals)), sampling_rate, leads)
-
-
-def agreed(told, sampling_rate):
-    """The sampling rate that a file tells, unless the caller gave another."""
-    if sampling_rate is not None and sampling_rate != told:
-        raise ECGFileError(
-            f"it is sampled at {told:g} Hz, not at sampling_rate={sampling_rate:g}; "
-            "leave that out, it is for files that do not say."
-        )
-    return told
+        sampling_rate = rate
+    if leads.size:
+        leads = [text_in(x) if isinstance(x, bytes) else str(x) for x in leads.tolist()]
+        signals = np.atleast_2d(np.squeeze(signals))
+    else:
+        leads, signals = LEADS, _leads_first(signals)
+    return replace(_in_mv(signals, sampling_rate, leads), rate_told=told.size > 0)
 
 
 def _member(archive, name):
@@ -160,7 +153,7 @@ def _leads_first(signals):
     return signals if signals.shape[0] == n_leads else signals.T
 
 
-def _in_mv(signals, sampling_rate, leads):
+def _in_mv(signals, sampling_rate, leads, units=("mV",)):
     """Recording of signals that claim to be in mV."""
     if sampling_rate is None:
         raise ECGFileError(
@@ -169,12 +162,12 @@ def _in_mv(signals, sampling_rate, leads):
         )
     if signals.dtype.kind not in "fiu":
         raise ECGFileError(f"its samples are of type {signals.dtype}; expected mV.")
-    ecg = waveform(np.asarray(signals), sampling_rate, leads)
+    ecg = waveform(np.asarray(signals), sampling_rate, leads, units)
     try:
         check_amplitude(ecg.signals[None])
     except ValueError as error:
         raise ECGFileError(str(error)) from error
-    return Recording(rhythm=ecg)
+    return Recording(rhythm=ecg, rate_told=False)
 
 
 def _check_size(size):

@@ -195,7 +195,8 @@ def _waveform(groups):
     """Groups of one time as one Waveform."""
     signals = [signal for group in groups for signal in group.signals()]
     leads = [lead for group in groups for lead in group.leads]
-    return waveform(signals, groups[0].rate, leads)
+    units = [_unit(channel) for group in groups for channel in group.channels]
+    return waveform(signals, groups[0].rate, leads, units)
 
 
 def _unit(channel):

@@ -73,7 +73,12 @@ def edf(path, size):
     counts = _counts(path, header, width)
     signals = [_in_mv(channel, counts) for channel in chosen]
     return Recording(
-        rhythm=waveform(signals, rates.pop(), [channel.label for channel in chosen]),
+        rhythm=waveform(
+            signals,
+            rates.pop(),
+            [channel.label for channel in chosen],
+            [channel.unit for channel in chosen],
+        ),
         **_told(header),
     )
 

@@ -83,7 +83,8 @@ def _waveform(element):
                 "recorded together. Export it in the format of twelve leads at once."
             )
     signals = [_signal(lead) for lead in found]
-    return waveform(signals, rate, [text_of(lead, "LeadID", "") for lead in found])
+    leads = [text_of(lead, "LeadID", "") for lead in found]
+    return waveform(signals, rate, leads, map(_unit, found))
 
 
 def _signal(lead):
@@ -99,7 +100,6 @@ def _signal(lead):
         raise ECGFileError(
             f"lead {name} gives no LeadAmplitudeUnitsPerBit; expected a number above 0."
         )
-    unit = text_of(lead, "LeadAmplitudeUnits", "MICROVOLTS")
     counts = _counts(name, text_of(lead, "WaveFormData", ""))
     claimed = number(text_of(lead, "LeadSampleCountTotal"))
     if not np.isnan(claimed) and claimed != len(counts):
@@ -109,7 +109,13 @@ def _signal(lead):
         )
     if text_of(lead, "LeadOff", "FALSE").upper() not in ("FALSE", "0", "NO"):
         return np.full(len(counts), np.nan)  # the electrode was off
-    return counts * step * mv_per(_UNITS.get(unit.upper(), unit))
+    return counts * step * mv_per(_unit(lead))
+
+
+def _unit(lead):
+    """Unit of what a step of a lead is told in."""
+    unit = text_of(lead, "LeadAmplitudeUnits", "MICROVOLTS")
+    return _UNITS.get(unit.upper(), unit)
 
 
 def _counts(name, text):

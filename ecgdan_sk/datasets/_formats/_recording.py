@@ -4,7 +4,7 @@ import re
 import unicodedata
 import warnings
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 
 import numpy as np
@@ -23,6 +23,7 @@ MEASUREMENTS = (
 
 _MV = {"": 1e3, "m": 1.0, "milli": 1.0, "u": 1e-3, "\N{GREEK SMALL LETTER MU}": 1e-3}
 _MV |= {"mc": 1e-3, "micro": 1e-3, "n": 1e-6, "nano": 1e-6}
+_NAMES = {1e3: "V", 1.0: "mV", 1e-3: "uV", 1e-6: "nV"}
 _VOLTS = re.compile(rf"(?:mdc_dim_)?({'|'.join(_MV)})[ _]?v(?:olts?)?")
 # Texts that stand where nothing is known.
 _UNTOLD = re.compile(r"(?i)[-?.x\s]*|unknown|unspecified|none|null|nan|nat|n/?a")
@@ -52,6 +53,7 @@ class Waveform:
     signals: np.ndarray
     sampling_rate: float
     leads: tuple
+    unit: str = "mV"  # in which the file holds them
 
 
 @dataclass(frozen=True)
@@ -68,6 +70,8 @@ class Recording:
     device: str | None = None
     statements: tuple = ()
     measurements: dict = field(default_factory=dict)  # name in MEASUREMENTS -> number
+    rate_told: bool = True  # by the file, not by who reads it
+    format: str = ""
 
 
 @contextmanager
@@ -90,8 +94,11 @@ def reading(path, kind):
         ) from error
 
 
-def waveform(signals, sampling_rate, leads):
-    """A Waveform, leads in the standard order; the twelve alone where all are there."""
+def waveform(signals, sampling_rate, leads, units=("mV",)):
+    """A Waveform, leads in the standard order; the twelve alone where all are there.
+
+    `signals` are in mV, `units` those that the file holds them in.
+    """
     leads = [lead_name(lead or "") or "unnamed" for lead in leads]
     lengths = {len(signal) for signal in signals}
     rate = number(sampling_rate)
@@ -117,7 +124,8 @@ def waveform(signals, sampling_rate, leads):
         raise ECGFileError(
             f"it holds the lead {', '.join(twice)} more than once; expected each once."
         )
-    return _ordered(dict(zip(leads, signals)), order, rate)
+    ecg = _ordered(dict(zip(leads, signals)), order, rate)
+    return replace(ecg, unit=", ".join(sorted(set(map(unit_name, units)))))
 
 
 def is_whole(leads):
@@ -169,6 +177,11 @@ def mv_per(unit):
     if found is None:
         raise ECGFileError(f"its amplitudes are in {unit!r}; expected mV, uV, nV or V.")
     return _MV[found[1]]
+
+
+def unit_name(unit):
+    """A unit of voltage by its usual name, whatever way it is written."""
+    return _NAMES[mv_per(unit)]
 
 
 def text_in(data):

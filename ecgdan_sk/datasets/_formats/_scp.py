@@ -154,7 +154,7 @@ def _waveform(section, spans, packed):
             )
         signals.append(_summed(counts, order) * nanovolts / 1e6)
         at += size
-    return waveform(signals, 1e6 / microseconds, [name for name, _ in spans])
+    return waveform(signals, 1e6 / microseconds, [name for name, _ in spans], ("nV",))
 
 
 def _plain(data):

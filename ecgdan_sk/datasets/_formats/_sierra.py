@@ -2,6 +2,7 @@
 
 import base64
 import io
+from dataclasses import replace
 from xml.etree import ElementTree
 
 import numpy as np
@@ -9,7 +10,6 @@ import numpy as np
 from ._recording import (
     ECGFileError,
     Recording,
-    Waveform,
     age_told,
     measured,
     moment,
@@ -137,7 +137,7 @@ def _rhythm(found, resolution):
     """Whole seconds of ECG, without the calibration pulse that follows them."""
     rate = found.leads[0].sampling_freq
     signals = [lead.samples * resolution for lead in found.leads]
-    ecg = waveform(signals, rate, [lead.label for lead in found.leads])
+    ecg = waveform(signals, rate, [lead.label for lead in found.leads], ("uV",))
     # The pulse, and the line that it stands on, are the same in every lead.
     differs = np.flatnonzero((ecg.signals != ecg.signals[0]).any(axis=0))
     end = differs[-1] + 1 if len(differs) else 0
@@ -148,7 +148,7 @@ def _rhythm(found, resolution):
         raise ECGFileError(
             "it holds less than a second in which its leads differ; expected an ECG."
         )
-    return Waveform(ecg.signals[:, :end], ecg.sampling_rate, ecg.leads)
+    return replace(ecg, signals=ecg.signals[:, :end])
 
 
 def _median(found):
@@ -168,6 +168,7 @@ def _median(found):
         counts * beats[0].resolution / 1000,
         beats[0].sampling_freq,
         [beat.label for beat in beats],
+        ("uV",),
     )
 
 

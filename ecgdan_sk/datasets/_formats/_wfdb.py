@@ -65,6 +65,7 @@ def wfdb_record(path):
             [v * np.float32(mv_per(s.unit)) for v, s in zip(values, chosen)],
             header.sampling_rate * per_frame,
             [signal.name for signal in chosen],
+            [signal.unit for signal in chosen],
         ),
         sex=sex_code(told.get("sex", told.get("gender"))),
         recorded_at=recorded_at,
