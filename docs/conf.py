@@ -1,6 +1,6 @@
 """Sphinx configuration; `sphinx-build -W -b html docs docs/_build/html` builds all.
 
-The examples run only when asked: with `-D plot_gallery=1`.
+The examples run only when asked: with `-D plot_gallery=1`, at their small size.
 """
 
 import os
@@ -53,6 +53,7 @@ sphinx_gallery_conf = {
     "capture_repr": ("_repr_html_",),
     "remove_config_comments": True,
     "abort_on_example_error": True,
+    "reset_argv": "generate.arguments_of_examples",
 }
 plot_gallery = "False"
 
@@ -63,6 +64,7 @@ html_title = "ecgdan_sk"
 html_show_sourcelink = False
 # Nothing would lead to them: the reference lists everything.
 html_use_index = html_domain_indices = False
+html_context = {"default_mode": "auto"}
 html_theme_options = {
     "navigation_with_keys": False,
     "show_toc_level": 2,

@@ -32,6 +32,11 @@ def write_all(folder):
             draw(stages, path.with_suffix(".png"))
 
 
+def arguments_of_examples(gallery_conf, script_vars):
+    """Arguments with which the gallery runs each example: a size for minutes."""
+    return ["--small"]
+
+
 def write(path, text):
     """Write a file unless it says so already, and tell whether it was written."""
     if path.exists() and path.read_text(encoding="utf-8") == text:

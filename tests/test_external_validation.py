@@ -401,6 +401,19 @@ def test_the_page_tells_all_and_lets_nothing_in(tmp_path):
     assert report.table_one.loc["age missing", "All"] == "5"
 
 
+def test_the_page_is_seen_wide_and_on_a_phone(seen, tmp_path):
+    X, y, _ = simulated(300, WEIGHTS)
+    table = pd.DataFrame({"age": np.arange(300) % 50 + 30})
+    records = ECGRecords(np.zeros((300, 12, 2)), covariates=table)
+
+    class Held(Exponential):
+        def predict(self, _):
+            return super().predict(X)
+
+    report = validate(Held(WEIGHTS), records, y, times=[3, 4], n_bootstrap=0)
+    assert seen(report.save_html(tmp_path / "page.html")) == []
+
+
 def test_groups_and_changes_are_drawn(cohort):
     X, y, _ = cohort
     by = np.where(np.arange(len(X)) < len(X) - 20, "many", "few")

@@ -215,7 +215,8 @@ def test_a_table_without_labels_is_taken_in_its_order():
 def test_labels_that_are_not_the_ids_are_refused(name, index):
     X, ids, table = labelled()
     column = table["age"] if name == "patient_ids" else table
-    with pytest.raises(ValueError, match=rf"{name} is labelled .*{name}\.to_numpy"):
+    plain = "to_numpy" if name == "patient_ids" else "reset_index"
+    with pytest.raises(ValueError, match=rf"{name} is labelled .*{name}\.{plain}"):
         ECGRecords(X, ids=ids, **{name: column.set_axis(index)})
 
 
@@ -356,3 +357,11 @@ def test_a_notebook_shows_what_can_be_read():
     assert "cannot be read: &lt;the file is gone&gt;" in page
     assert "50 samples each" in page
     assert "read from where" in ECGRecords(LazySignals(gone, [], (12, 9)))._repr_html_()
+
+
+def test_covariates_are_named_columns():
+    X = np.zeros((3, 12, 10))
+    records = ECGRecords(X, covariates={"age": [50, 60, 70]})
+    assert records[1:].covariates["age"].tolist() == [60, 70]
+    with pytest.raises(TypeError, match="DataFrame with one named column for each"):
+        ECGRecords(X, covariates=np.zeros((3, 2)))

@@ -2,7 +2,6 @@
 
 import hashlib
 import re
-import shutil
 from base64 import b64encode
 from html.parser import HTMLParser
 
@@ -451,21 +450,6 @@ def test_times_are_told_in_a_unit_of_their_size():
     assert Clock.of(3652.5, "months").unit == "months"
     assert nice_ticks(9.81).tolist() == [0, 2, 4, 6, 8]
     assert nice_ticks(0.3).tolist() == [0, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3]
-
-
-@pytest.fixture(scope="module")
-def browser():
-    """Headless Chromium, where there is one."""
-    playwright = pytest.importorskip("playwright.sync_api")
-    program = shutil.which("chromium") or shutil.which("google-chrome")
-    if program is None:
-        pytest.skip("no Chromium on this machine")
-    with playwright.sync_playwright() as running:
-        chromium = running.chromium.launch(
-            executable_path=program, args=["--no-sandbox"]
-        )
-        yield chromium
-        chromium.close()
 
 
 def test_page_works_in_a_browser_by_keyboard(browser, page, tmp_path):

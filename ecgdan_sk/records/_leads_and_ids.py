@@ -2,6 +2,7 @@
 
 import re
 import warnings
+from collections.abc import Mapping
 from numbers import Real
 
 import numpy as np
@@ -109,11 +110,24 @@ def aligned(values, n_samples, name, ids=None):
         return values.iloc[index.get_indexer(ids)]
     if not same_labels and index.equals(pd.RangeIndex(n_samples)):
         return values
+    plain = "reset_index(drop=True)" if values.ndim == 2 else "to_numpy()"
     raise ValueError(
         f"{name} is labelled {first_ten(index[:3])}, ..., but the recordings have the "
         f"ids {first_ten(ids[:3])}, ...: in what order its rows are meant cannot be "
-        f"told. Index {name} by the ids (set_index), or pass {name}.to_numpy() if its "
+        f"told. Index {name} by the ids (set_index), or pass {name}.{plain} if its "
         "rows are in the order of the recordings."
+    )
+
+
+def as_table(covariates):
+    """Covariates as a DataFrame, which a mapping of columns becomes; or None."""
+    if covariates is None or isinstance(covariates, pd.DataFrame):
+        return covariates
+    if isinstance(covariates, Mapping):
+        return pd.DataFrame(dict(covariates))
+    raise TypeError(
+        "Expected covariates as a DataFrame with one named column for each, got "
+        f"{type(covariates).__name__}."
     )
 
 

@@ -9,6 +9,7 @@ from ._glance import glance
 from ._lazy import as_signals, select_leads
 from ._leads_and_ids import (
     aligned,
+    as_table,
     check_distinct,
     checked_leads,
     checked_rate,
@@ -35,7 +36,7 @@ class ECGRecords:
     leads : sequence of str or None, default=None
         Name of each lead, in the order of `signals`; case counts for nothing, "AVR" is
         aVR. None means the twelve of `LEADS`.
-    covariates : DataFrame of shape (n_samples, n_covariates) or None, default=None
+    covariates : DataFrame or mapping of columns, or None, default=None
         What else is known of each recording, such as age and sex. With `ids` its rows
         are put in their order by its index, which may also be a plain range.
     ids : array-like of shape (n_samples,) or None, default=None
@@ -84,7 +85,8 @@ class ECGRecords:
         self.leads = checked_leads(leads, signals.shape[1])
         self.ids = aligned(column(ids), len(self), "ids")
         check_distinct(self.ids)
-        self.covariates = aligned(covariates, len(self), "covariates", self.ids)
+        table = as_table(covariates)
+        self.covariates = aligned(table, len(self), "covariates", self.ids)
         patient_ids = aligned(patient_ids, len(self), "patient_ids", self.ids)
         self.patient_ids = column(patient_ids)
 
