@@ -12,7 +12,8 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from ecgdan_sk import DualAttentionSurvival, ECGReportPretrainer, encoders
-from ecgdan_sk._hazards._ridge import _folds
+from ecgdan_sk._hazards._ridge import _folds, ridge_weights
+from ecgdan_sk._outcomes import check_outcome
 from ecgdan_sk.baselines import PenalisedCox
 from ecgdan_sk.datasets import make_ecg_cohort
 from ecgdan_sk.encoders import _folders
@@ -205,6 +206,25 @@ def test_the_head_starts_at_the_ridge_cox_model_of_the_features():
     features = StandardScaler().fit_transform(model.transform(X))
     ridge = PenalisedCox().fit(features, y).predict(features)
     assert np.corrcoef(model.predict(X), ridge)[0, 1] > 0.95
+
+
+def test_a_start_that_stays_the_best_learns_from_the_validation_part_too(cohort):
+    """So that a ready encoder does what it would do frozen under a ridge Cox model."""
+    X, y = cohort.X[:150, :, :500], cohort.y[:150]
+    X = encoders.Prepare("simulated-100hz", sampling_rate=100).fit_transform(X)
+    model = DualAttentionSurvival(
+        pretrained="simulated-100hz", n_members=2, max_epochs=1, lr=1e-12
+    ).fit(X, y)
+    features = model.transform(X)[:, :64]
+    scaled = StandardScaler().fit_transform(features)
+    target = model.likelihood_.target(check_outcome(y))
+    told_by_all = scaled @ ridge_weights(scaled, target, model.likelihood_.loss)
+    np.testing.assert_allclose(
+        np.corrcoef(model.predict(X), told_by_all.ravel())[0, 1], 1.0, atol=1e-5
+    )
+    # Whichever part a network was validated on.
+    first, second = (net.module_.head.weight.detach() for net in model.nets_)
+    np.testing.assert_array_equal(first, second)
 
 
 def test_an_encoder_of_ones_own_is_saved_and_used(tmp_path):

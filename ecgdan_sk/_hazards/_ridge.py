@@ -30,19 +30,32 @@ def ridge_weights(features, target, loss, n_outputs=1, patients=None):
     features = torch.from_numpy(np.asarray(features, np.float64))
     target = torch.from_numpy(np.asarray(target, np.float64))
     fold = _folds(target[:, 0].numpy() > 0, patients, _N_FOLDS)
-    scores = np.zeros(len(_PENALTIES))
-    for number in range(_N_FOLDS):
-        train, test = (
-            torch.from_numpy(np.flatnonzero(rows))
-            for rows in (fold != number, fold == number)
-        )
-        n_events = float((target[test, 0] > 0).sum())
-        path = _path(features[train], target[train], loss, n_outputs, _PENALTIES)
-        for i, weights in enumerate(path):
-            output = _output(features[test], torch.from_numpy(weights))
-            scores[i] += n_events * float(SurvivalLoss(**loss)(output, target[test]))
-    chosen = _PENALTIES[: scores.argmin() + 1]
+    chosen = _chosen_penalties(features, target, loss, n_outputs, fold)
     return list(_path(features, target, loss, n_outputs, chosen))[-1]
+
+
+def _chosen_penalties(features, target, loss, n_outputs, fold):
+    """Penalties from the strongest to that which tells unseen events best."""
+    parts = [
+        [torch.from_numpy(np.flatnonzero(rows)) for rows in (fold != n, fold == n)]
+        for n in range(_N_FOLDS)
+    ]
+    paths = [
+        _path(features[train], target[train], loss, n_outputs, _PENALTIES)
+        for train, _ in parts
+    ]
+    n_events = [float((target[test, 0] > 0).sum()) for _, test in parts]
+    criterion, scores = SurvivalLoss(**loss), []
+    for found in zip(*paths):
+        losses = [
+            criterion(_output(features[test], torch.from_numpy(weights)), target[test])
+            for weights, (_, test) in zip(found, parts)
+        ]
+        scores.append(sum(n * float(own) for n, own in zip(n_events, losses)))
+        # Behind its lowest point the score only rises.
+        if len(scores) > np.argmin(scores) + 2:
+            break
+    return _PENALTIES[: np.argmin(scores) + 1]
 
 
 def _folds(event, patients, n_folds):

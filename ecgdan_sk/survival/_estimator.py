@@ -69,7 +69,8 @@ class DualAttentionSurvival(
         of the Hugging Face hub, `encoder_weights_` of a fitted `ECGReportPretrainer`,
         or the file that its `save_encoder` wrote. An architecture given by name takes
         the settings of the encoder. For Cox losses without covariates the heads start
-        at the ridge Cox model of its features, which is kept if no epoch betters it.
+        at the ridge Cox model of its features. If no epoch is better than the start,
+        that model, of all training ECGs, is kept.
     freeze_encoder : bool or int, default=False
         With True the encoders stay as they start, with their statistics and without
         dropout, so that the heads alone are trained. A number of epochs after which one
@@ -78,8 +79,8 @@ class DualAttentionSurvival(
     n_members : int, default=3
         Networks whose log risks are averaged.
     max_epochs : int or None, default=None
-        Passes over the training ECGs at the most. None means 40, and 12 from a
-        pretrained encoder.
+        Passes over the training ECGs at the most. None means 40; from a pretrained
+        encoder 12, and 8 if the heads start at the ridge Cox model.
     batch_size : int, default=128
         ECGs per step, which is also the size of a risk set. Each batch holds its share
         of the events.
@@ -109,9 +110,9 @@ class DualAttentionSurvival(
         "default" warms the learning rate up and lets it fall along a cosine, clips
         gradients to a norm of 5, and chooses the best epoch by the validation loss.
         "paper", as published: a constant rate, a norm of 100, and the concordance.
-    patience : int, default=12
+    patience : int or None, default=None
         Epochs without a better one after which training ends. The weights of the best
-        epoch are kept.
+        epoch are kept. None means 12, and 3 if the heads start at the ridge Cox model.
     validation_fraction : float, default=0.2
         Share of the ECGs, and of the events of each cause, that decides when to stop.
         No patient has ECGs on both sides.
@@ -203,7 +204,7 @@ class DualAttentionSurvival(
         "baseline": [StrOptions({"train", "validation"})],
         "reconstruction_weight": [Interval(Real, 0, None, closed="left")],
         "recipe": [StrOptions({"default", "paper"})],
-        "patience": [Interval(Integral, 1, None, closed="left")],
+        "patience": [Interval(Integral, 1, None, closed="left"), None],
         "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
         "weight_decay": [Interval(Real, 0, None, closed="left")],
         "dropout": [Interval(Real, 0, 1, closed="left")],
@@ -240,7 +241,7 @@ class DualAttentionSurvival(
         reconstruction_weight=0.0,
         # the rest: training
         recipe="default",
-        patience=12,
+        patience=None,
         validation_fraction=0.2,
         weight_decay=1e-2,
         dropout=0.25,

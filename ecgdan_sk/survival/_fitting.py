@@ -28,8 +28,10 @@ _RECIPES = {
     "paper": {"one_cycle": False, "max_norm": 100.0},
 }
 
-_SCRATCH = {"max_epochs": 40, "lr": 3e-3}
-_PRETRAINED = {"max_epochs": 12, "lr": 1e-3}
+_SCRATCH = {"max_epochs": 40, "lr": 3e-3, "patience": 12}
+_PRETRAINED = {"max_epochs": 12, "lr": 1e-3, "patience": 12}
+# A head that is good at once needs few steps, and shows early whether they help.
+_FROM_RIDGE = {"max_epochs": 8, "lr": 1e-3, "patience": 3}
 
 
 def split_seeds(estimator):
@@ -61,10 +63,10 @@ def train_networks(estimator, X, target, likelihood, patients, seeds):
     """
     architecture_of(estimator).check(estimator.leads_in_, X.shape[2])
     module = module_settings(estimator, likelihood.n_outputs, typical_spread(X))
-    settings = {**module, **_optimisation(estimator, likelihood)}
-    settings |= {f"criterion__{k}": v for k, v in likelihood.loss.items()}
     starts = _starts(estimator, module)
     heads = ridge_heads(estimator, likelihood, module, starts, X, target, patients)
+    settings = {**module, **_optimisation(estimator, heads is not None)}
+    settings |= {f"criterion__{k}": v for k, v in likelihood.loss.items()}
     # The ridge Cox model, or covariates alone, may be the best.
     settings["start_counts"] = heads is not None or estimator.covariates is not None
     arrays = [*_arrays(starts), np.asarray(seeds[:1])]
@@ -73,15 +75,18 @@ def train_networks(estimator, X, target, likelihood, patients, seeds):
     nets = []
     for i, start in enumerate(starts):
         parts = validation_part(estimator, seeds[i], target[:, 0], patients)
+        start = heads.of(parts[0]) if heads else start
         net = train_net(
             risk_net,
             SurvivalLoss,
             *(ECGDataset(X, target, rows) for rows in parts),
-            start=heads.of(parts[0]) if heads else start,
+            start=start,
             checkpoint=folder and folder / f"network-{i}.safetensors",
             **settings,
             **_choice_of_epoch(estimator, likelihood, target[parts[1]]),
         )
+        if heads:
+            heads.settle(net, start)
         nets.append(net)
         if net.interrupted_:
             # To the user, past this function and `fit`.
@@ -105,22 +110,23 @@ def module_settings(estimator, n_outputs, scale=1.0):
     return {f"module__{name}": value for name, value in module.items()}
 
 
-def _optimisation(estimator, likelihood):
+def _optimisation(estimator, from_ridge):
     """Parameters of `train_net` and of its net."""
     freezes, every = bool(estimator.freeze_encoder), estimator.freeze_encoder
     return {
         **shared_settings(estimator, architecture_of(estimator).default_crop),
         **_RECIPES[estimator.recipe],
-        **_length(estimator),
+        **_length(estimator, from_ridge),
         "batch_size": estimator.batch_size,
         "n_unfrozen": 0 if freezes else None,
         "unfreeze_every": None if isinstance(every, bool | np.bool_) else every,
     }
 
 
-def _length(estimator):
-    """Epochs and rate; a ready encoder wants fewer and smaller steps."""
+def _length(estimator, from_ridge):
+    """Epochs, rate and patience; a ready encoder wants fewer and smaller steps."""
     by_default = _SCRATCH if estimator.pretrained is None else _PRETRAINED
+    by_default = _FROM_RIDGE if from_ridge else by_default
     given = {name: getattr(estimator, name) for name in by_default}
     return by_default | {k: v for k, v in given.items() if v is not None}
 
