@@ -80,13 +80,13 @@ class DualAttentionSurvival(
         Networks whose log risks are averaged.
     max_epochs : int or None, default=None
         Passes over the training ECGs at the most. None means 40; from a pretrained
-        encoder 12, and 8 if the heads start at the ridge Cox model.
+        encoder 12, and 4 if the heads start at the ridge Cox model.
     batch_size : int, default=128
         ECGs per step, which is also the size of a risk set. Each batch holds its share
         of the events.
     lr : float or None, default=None
-        Highest learning rate of AdamW. None means 0.003, and 0.001 from a pretrained
-        encoder.
+        Highest learning rate of AdamW. None means 0.003; from a pretrained encoder
+        0.001, and 0.002 if the heads start at the ridge Cox model.
     device : str, default="auto"
         Where to compute: "cpu", "cuda", "mps", or the fastest there is.
     verbose : int, default=0
@@ -110,9 +110,9 @@ class DualAttentionSurvival(
         "default" warms the learning rate up and lets it fall along a cosine, clips
         gradients to a norm of 5, and chooses the best epoch by the validation loss.
         "paper", as published: a constant rate, a norm of 100, and the concordance.
-    patience : int or None, default=None
+    patience : int, default=12
         Epochs without a better one after which training ends. The weights of the best
-        epoch are kept. None means 12, and 3 if the heads start at the ridge Cox model.
+        epoch are kept.
     validation_fraction : float, default=0.2
         Share of the ECGs, and of the events of each cause, that decides when to stop.
         No patient has ECGs on both sides.
@@ -204,7 +204,7 @@ class DualAttentionSurvival(
         "baseline": [StrOptions({"train", "validation"})],
         "reconstruction_weight": [Interval(Real, 0, None, closed="left")],
         "recipe": [StrOptions({"default", "paper"})],
-        "patience": [Interval(Integral, 1, None, closed="left"), None],
+        "patience": [Interval(Integral, 1, None, closed="left")],
         "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
         "weight_decay": [Interval(Real, 0, None, closed="left")],
         "dropout": [Interval(Real, 0, 1, closed="left")],
@@ -241,7 +241,7 @@ class DualAttentionSurvival(
         reconstruction_weight=0.0,
         # the rest: training
         recipe="default",
-        patience=None,
+        patience=12,
         validation_fraction=0.2,
         weight_decay=1e-2,
         dropout=0.25,
