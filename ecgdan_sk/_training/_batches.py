@@ -1,17 +1,23 @@
 """ECGs in batches, each with its share of the events."""
 
 from collections.abc import Iterator
+from copy import copy
 
 import numpy as np
 import torch
 from torch.utils.data import DataLoader, Dataset
 
+from ._ranks import ALONE, current
+
 
 class ECGDataset(Dataset):
     """Rows of an array of ECGs with their targets, read a batch at a time.
 
-    Nothing is copied until a batch is asked for, so `signals` may be a memmap.
+    Nothing is copied until a batch is asked for, so `signals` may be a memmap. Of a
+    training that is shared, a batch holds the ECGs of this process, and all targets.
     """
+
+    ranks = ALONE
 
     def __init__(self, signals, target=None, rows=None) -> None:
         self.signals = signals
@@ -27,7 +33,8 @@ class ECGDataset(Dataset):
 
     def __getitems__(self, indices: list[int]):
         rows = self.rows[indices]
-        signals = np.ascontiguousarray(self.signals[rows], dtype=np.float32)
+        own = rows[self.ranks.part(len(rows))]
+        signals = np.ascontiguousarray(self.signals[own], dtype=np.float32)
         return torch.from_numpy(signals), torch.from_numpy(self.target[rows])
 
 
@@ -57,6 +64,8 @@ def event_loader(dataset, batch_size, **kwargs) -> DataLoader:
     """A DataLoader whose batches each hold their share of the events."""
     event = dataset.target[dataset.rows, 0]
     sampler = EventBatchSampler(event, batch_size)
+    dataset = copy(dataset)
+    dataset.ranks = current()
     return DataLoader(dataset, batch_sampler=sampler, collate_fn=as_is, **kwargs)
 
 

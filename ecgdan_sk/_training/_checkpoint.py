@@ -8,6 +8,7 @@ from skorch.callbacks import Callback
 from skorch.history import History
 
 from .._tensor_files import read_tensors, write_tensors
+from ._ranks import current
 from ._seeds import random_states, restore_random_states
 
 _KIND = "training checkpoint"
@@ -16,7 +17,8 @@ _KIND = "training checkpoint"
 class Checkpoint(Callback):
     """Writes all that a training needs to go on, after each epoch, in one step.
 
-    It stands behind the callbacks whose state it keeps.
+    It stands behind the callbacks whose state it keeps. Of several processes the first
+    writes, and reads for all.
 
     Parameters
     ----------
@@ -33,6 +35,8 @@ class Checkpoint(Callback):
 
     def write(self, net, is_done):
         """Write the weights, the optimizer, the best so far and the random numbers."""
+        if not current().is_first:
+            return
         best = _best(net)
         tensors = {
             **_named("module", net.module_.state_dict()),
@@ -51,13 +55,17 @@ class Checkpoint(Callback):
 
     def resume(self, net):
         """Bring an initialized net to where the file stands; is the training done?"""
-        if not Path(self.path).exists():
+        ranks, found = current(), None
+        if ranks.is_first and Path(self.path).exists():
+            found = read_tensors(self.path, _KIND)
+        found = ranks.from_first(found)
+        if found is None:
             return False
-        tensors, content = read_tensors(self.path, _KIND)
+        tensors, content = found
         net.module_.load_state_dict(_part(tensors, "module"))
         net.criterion_.load_state_dict(_part(tensors, "criterion"))
         _restore_moments(net, _part(tensors, "optimizer"))
-        restore_random_states(_part(tensors, "random"))
+        restore_random_states(_part(tensors, "random"), net.device)
         net.history_ = History(content["history"])
         best = _best(net)
         kept = [_part(tensors, f"best {part}") for part in ("module", "criterion")]

@@ -6,14 +6,15 @@ import numpy as np
 import torch
 from skorch import NeuralNet
 from skorch.dataset import unpack_data
-from skorch.utils import to_device, to_tensor
+from skorch.utils import to_tensor
 from torch import Tensor, nn
 
 from ..augmentation import Augmentation
 from ..losses import reconstruction_loss
 from ..network import present_leads
 from ._finite import check_finite_state
-from ._seeds import seeded
+from ._ranks import current
+from ._seeds import random_states, restore_random_states, seeded
 
 NOTHING = Augmentation()
 
@@ -109,14 +110,21 @@ class ECGNet(NeuralNet):
         """One gradient, refused where the loss is not finite."""
         self._set_training(True)
         x, target = (to_tensor(part, device=self.device) for part in unpack_data(batch))
-        views = self.augmentation(x, present_leads(x))
-        size = self.micro_batch_size or len(x)
-        if size < len(x):
-            loss = self._backward_in_pieces(views, target, size)
+        ranks, n = current(), len(target)
+        views = ranks.augmented(self.augmentation, x, present_leads(x), n)
+        if self.micro_batch_size and self.micro_batch_size * ranks.n_ranks < n:
+            loss = self._backward_in_pieces(ranks, views, target)
         else:
-            output, error = self._forward(views)
-            loss = self.get_loss(output, target) + error
-            loss.backward()
+            with ranks.in_one_batch(n):
+                output, error = self._forward(views)
+            loss = self.get_loss(ranks.gathered(output, n), target)
+            share = error * (len(x) / n)
+            (loss + share).backward()
+            loss = loss + ranks.summed(_detached(share))
+        if ranks.n_ranks > 1:
+            ranks.sum_gradients(self.module_, self.criterion_)
+            # Parts of other sizes may have drawn more.
+            restore_random_states(ranks.from_first(random_states()), self.device)
         if not torch.isfinite(loss):
             raise FloatingPointError(
                 f"The training loss became {loss.item()} in epoch {len(self.history)}."
@@ -142,28 +150,35 @@ class ECGNet(NeuralNet):
 
     def scores(self, iterator) -> dict[str, float]:
         """Loss, and further scores, of the batches of an iterator as a whole."""
-        output = target = None
-        first, error = 0, 0.0
-        for batch in iterator:
-            own, own_target = self.evaluation_step(batch), unpack_data(batch)[1]
-            if output is None:
-                # Small results kept one by one scatter over the room of large batches.
-                n_samples = len(iterator.dataset)
-                output = own.new_empty((n_samples, *own.shape[1:]))
-                target = own_target.new_empty((n_samples, *own_target.shape[1:]))
-            last = first + len(own)
-            output[first:last], target[first:last] = own, own_target
-            first = last
-            if self.validate_reconstruction:
-                error += len(own) * self._restoring_error(batch)
-        target = to_device(target, self.device)
+        ranks, data = current(), iterator.dataset
+        batches = list(iterator.batch_sampler)
+        output, error = self._validated(data, batches[ranks.rank :: ranks.n_ranks])
+        shape = ranks.from_first(None if output is None else output.shape)
+        if output is None:  # fewer batches than processes
+            output = torch.zeros(shape, device=self.device)
+        output, error = ranks.summed(output), ranks.summed(error)
+        target = to_tensor(data.target[data.rows], device=self.device)
         with torch.no_grad():
             loss = self._loss_in_parts(output, target) + error / len(target)
             others = {
                 name: score(output, target, self.criterion_)
                 for name, score in self.valid_scores
             }
-        return {"loss": loss} | others
+        return ranks.from_first({"loss": loss} | others)
+
+    def _validated(self, data, batches):
+        """Outputs of all, 0 but for these batches, and their restoring errors."""
+        output, error = None, 0.0
+        for rows in batches:
+            batch = data.__getitems__(rows)
+            own = self.evaluation_step(batch)
+            if output is None:
+                # Small results kept one by one scatter over the room of large batches.
+                output = own.new_zeros((len(data), *own.shape[1:]))
+            output[rows] = own
+            if self.validate_reconstruction:
+                error += len(own) * self._restoring_error(batch)
+        return output, error
 
     def _loss_in_parts(self, output, target):
         """Loss of all, or the mean over parts of as many as are compared at once."""
@@ -220,26 +235,30 @@ class ECGNet(NeuralNet):
         error = reconstruction_loss(restored.float(), clean, recorded)
         return output.float(), self.reconstruction_weight * error
 
-    def _backward_in_pieces(self, views, target, size):
-        """The gradient of the whole batch, of which `size` ECGs are in memory at once.
+    def _backward_in_pieces(self, ranks, views, target):
+        """The gradient of the whole batch, of which a few ECGs are in memory at once.
 
         The outputs are computed first without a graph; the loss of all of them gives
         each piece the gradient that it passes on in a second run with a graph.
         """
-        pieces = list(zip(*(view.split(size) for view in views)))
+        n = len(target)
+        pieces = ranks.pieces(views, n, self.micro_batch_size)
         seed = int(torch.randint(2**31 - 1, ()))
-        with torch.no_grad(), _still_statistics(self.module_):
+        with torch.no_grad(), _still_statistics(self.module_), ranks.in_one_batch():
             outputs = [self._piece(piece, seed)[0] for piece in pieces]
         output = torch.cat(outputs).requires_grad_()
-        loss = self.get_loss(output, target)
+        loss = self.get_loss(ranks.gathered(output, n), target)
         loss.backward()
-        total = loss.detach()
-        for piece, gradient in zip(pieces, output.grad.split(size)):
-            output, error = self._piece(piece, seed)
-            share = len(output) / len(target) * error
+        # The loss is of all, and counts once.
+        total = loss.detach() if ranks.is_first else torch.zeros_like(loss)
+        gradients = output.grad.split([len(piece) for piece in outputs])
+        for piece, gradient in zip(pieces, gradients):
+            with ranks.in_one_batch():
+                output, error = self._piece(piece, seed)
+            share = len(output) / n * error
             torch.autograd.backward((output * gradient).sum() + share)
-            total = total + (share.detach() if share else 0.0)
-        return total
+            total = total + _detached(share)
+        return ranks.summed(total)
 
     def _piece(self, piece, seed):
         """Outputs of one piece; every piece meets the same dropout masks."""
@@ -251,6 +270,11 @@ def in_pieces(module, x: Tensor) -> Tensor:
     """Outputs of a module for ECGs (B, L, T), which a CPU computes a few at a time."""
     size = len(x) if x.device.type != "cpu" else max(1, _PIECE // x.shape[2])
     return torch.cat([module(piece, present_leads(piece)) for piece in x.split(size)])
+
+
+def _detached(value):
+    """A number, or a tensor without its graph."""
+    return value.detach() if isinstance(value, Tensor) else value
 
 
 @contextmanager

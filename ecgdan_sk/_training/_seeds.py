@@ -13,6 +13,8 @@ import torch
 from sklearn.utils import check_random_state
 from torch.overrides import TorchFunctionMode
 
+from ._ranks import current
+
 # What draws, by its name in torch, and takes a generator.
 WITH_GENERATOR = """
     _standard_gamma bernoulli bernoulli_ binomial cauchy_ exponential_ geometric_
@@ -35,9 +37,14 @@ _turn = threading.Lock()
 
 
 @contextmanager
-def seeded(random_state):
-    """Seed what this thread draws from torch, and nothing else."""
+def seeded(random_state, alike=False):
+    """Seed what this thread draws from torch, and nothing else.
+
+    With `alike` all processes that share a training take the seed of the first.
+    """
     seed = check_random_state(random_state).randint(2**31 - 1)
+    if alike:
+        seed = current().from_first(seed)
     outer = getattr(_thread, "generators", None)
     _thread.generators = _Generators(int(seed))
     try:
@@ -52,10 +59,14 @@ def random_states():
     return {name: own.get_state() for name, own in _thread.generators.made.items()}
 
 
-def restore_random_states(states):
-    """Bring the generators of this thread to these states."""
+def restore_random_states(states, own="cpu"):
+    """Bring the generators of this thread to these states, on its own device."""
     for name, state in states.items():
-        _thread.generators.on(torch.device(name)).set_state(state)
+        device = torch.device(name)
+        if device.type == torch.device(own).type:
+            # Another process, or an earlier one, may have had another card.
+            device = _indexed(torch.device(own))
+        _thread.generators.on(device).set_state(state)
 
 
 class _Generators:
@@ -139,7 +150,11 @@ def _device_of(args, kwargs):
     if device is None:
         tensors = [a for a in (*args, *kwargs.values()) if isinstance(a, torch.Tensor)]
         device = tensors[0].device if tensors else torch.get_default_device()
-    device = torch.device(device)
+    return _indexed(torch.device(device))
+
+
+def _indexed(device):
+    """A device by its number, where there may be several."""
     if device.type == "cuda" and device.index is None:
         device = torch.device("cuda", torch.cuda.current_device())
     return device

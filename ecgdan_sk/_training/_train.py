@@ -12,6 +12,7 @@ from ._callbacks import KeepBest, OneCycle, ProgressBar, Unfreeze
 from ._checkpoint import Checkpoint
 from ._finite import remedy
 from ._net import ECGNet
+from ._ranks import current
 from ._seeds import seeded
 
 
@@ -42,9 +43,13 @@ def train_net(
 
     Without validation ECGs the weights of the last epoch are kept, not the best ones.
     `start` holds weights by name, of the whole module or of a part of it; `checkpoint`
-    is the file that an interrupted training goes on from.
+    is the file that an interrupted training goes on from. Processes that share it end
+    with the same net.
     """
+    ranks = current()
     n_batches = len(EventBatchSampler(dataset.target[dataset.rows, 0], batch_size))
+    ranks.check_batches(len(dataset), n_batches)
+    ranks.check_same(dataset, validation)
     if validation is None:
         monitor, higher_is_better = "epoch", True
     best = KeepBest(monitor, higher_is_better, patience, start_counts)
@@ -66,23 +71,27 @@ def train_net(
             *([("unfreeze", Unfreeze(unfreeze_every))] if unfreeze_every else []),
             ("best", best),
             *([("checkpoint", Checkpoint(checkpoint))] if checkpoint else []),
-            *([("progress", ProgressBar())] if verbose else []),
+            *([("progress", ProgressBar())] if verbose and ranks.is_first else []),
             *deepcopy(callbacks or []),
         ],
         callbacks__print_log=None,
         callbacks__valid_loss=None,
-        device=chosen_device(device),
+        device=ranks.device(chosen_device(device)),
         verbose=0,
         **params,
     )
     net.initialize()
     if start is not None:
         load_weights(net.module_, start)
+    ranks.take_from_first(net.module_, net.criterion_)
     _fit(net, dataset)
+    ranks.take_from_first(net.module_, net.criterion_)
     # A fitted net needs no ECGs, least of all in its pickle.
     net.train_split = None
     if net.interrupted_ and len(net.history) < 2:
         raise KeyboardInterrupt("No epoch had ended: there are no weights to keep.")
+    if net.interrupted_ and ranks.n_ranks > 1:
+        raise KeyboardInterrupt("Processes that share a training end it together.")
     return net
 
 

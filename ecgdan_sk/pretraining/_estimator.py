@@ -334,7 +334,7 @@ class ECGReportPretrainer(
         texts = content.encoded and content.encoded.texts
         self.reports_ = texts and [texts[i] for i in content.first]
         self.report_embeddings_ = content.texts
-        with seeded(self.random_state):
+        with seeded(self.random_state, alike=True):
             self.net_ = train_report_net(self, X, content)
         return self
 

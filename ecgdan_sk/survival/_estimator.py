@@ -404,7 +404,7 @@ class DualAttentionSurvival(
             is_offset=self.covariates is not None,
         )
         target, self.covariates_ = self._target(records, likelihood, outcome)
-        with seeded(self.random_state):
+        with seeded(self.random_state, alike=True):
             self.split_seeds_ = split_seeds(self)
             self.nets_ = train_networks(
                 self, X, target, likelihood, patients, self.split_seeds_
