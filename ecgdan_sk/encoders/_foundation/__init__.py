@@ -1,0 +1,1 @@
+"""Published foundation models: facts about each as data, networks in code of ours."""
