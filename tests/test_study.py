@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from safetensors.torch import save_file
 from scipy.stats import ttest_1samp
 from sksurv.functions import StepFunction
 from sksurv.util import Surv
@@ -22,7 +23,9 @@ from study.readers import kind_of, stored_cohort  # noqa: E402
 from study.scales import SCALES  # noqa: E402
 from study.scores import Prediction, scored  # noqa: E402
 
-from ecgdan_sk import DualAttentionSurvival  # noqa: E402
+from ecgdan_sk import DualAttentionSurvival, encoders  # noqa: E402
+from ecgdan_sk.encoders._foundation import _cards  # noqa: E402
+from ecgdan_sk.encoders._foundation._networks import new_network  # noqa: E402
 from ecgdan_sk.metrics import (  # noqa: E402
     compare_models,
     concordance_index,
@@ -333,6 +336,34 @@ def test_the_command_runs_and_refuses_another_study_in_its_folder(tmp_path, caps
     assert capsys.readouterr().out.strip().endswith("report.md")
     with pytest.raises(SystemExit, match="n_samples was 120, is 121"):
         command(*shared, "--draws", 1, "--n-samples", 121)
+
+
+def test_a_foundation_model_runs_beside_its_random_twin(tmp_path, monkeypatch, capsys):
+    card = {**encoders.foundation_card("clef-small"), "n_times": 1500}
+    models = _cards._known()["models"]
+    monkeypatch.setitem(models, "clef-small", card)
+    path = tmp_path / "clef.safetensors"
+    state = new_network(card, seed=7).state_dict()
+    save_file(state, path)
+    option = f"foundation:clef-small={path}"
+    shared = ["--data", "mi-like", "--out", tmp_path / "out", "--draws", 1]
+    shared += ["--n-samples", 120, "--methods", option]
+    with pytest.warns(UserWarning, match="Cite Shu"):
+        assert command(*shared, "age-sex") == 0
+    table = pd.read_csv(tmp_path / "out" / "tables" / "2-fold" / "accuracy.csv")
+    names = {"age-sex", "foundation-clef-small", "foundation-clef-small-random"}
+    assert set(table["method"]) == names
+    values = table.set_index("method")["C-index"]
+    assert values["foundation-clef-small"] != values["foundation-clef-small-random"]
+    scores = pd.read_csv(tmp_path / "out" / "tables" / "2-fold" / "scores.csv")
+    assert scores[["Uno's C", "calibration slope at 3 y (median)"]].notna().all(None)
+    state["first_conv.bias"] += 1
+    save_file(state, path)
+    with pytest.raises(SystemExit, match="features of another file of clef-small"):
+        command(*shared)
+    with pytest.raises(SystemExit):
+        command(*shared[:-1], "foundation:unheard-of=x")
+    assert "there is no method 'foundation:unheard-of=x'" in capsys.readouterr().err
 
 
 def test_a_part_of_the_repeats_can_be_run(tmp_path):

@@ -27,6 +27,7 @@ import matplotlib
 if __package__ == "":  # run by the folder's name, which puts its inside on the path
     sys.path[0] = str(Path(__file__).parents[1])
 
+from study import foundation
 from study.cohorts import replaced, simulated_cohort
 from study.folds import all_tasks
 from study.methods import METHODS
@@ -41,6 +42,7 @@ _SIMULATED = ("mi-like", "hyp-like")
 def main(arguments=None):
     """Run what is missing of a study and write its report; 1 if a fold failed."""
     options = _parser().parse_args(arguments)
+    options.methods, weights = foundation.expanded(options.methods or ())
     matplotlib.use("Agg")
     scale = _scale(options)
     out = Path(options.out)
@@ -51,10 +53,13 @@ def main(arguments=None):
     else:
         cohort = stored_cohort(options.data, out, options, scale)
     text = json.dumps(settings, indent=1)
+    foundation.check_same_weights(out, weights)
     replaced(out / "settings.json", lambda file: file.write_text(text, "utf-8"))
     methods, left_out = _methods(options, scale, cohort)
     tasks = all_tasks(cohort, scale, methods, options.protocols or scale.protocols)
-    errors = Study(cohort, scale, out, options.storage).run(tasks, options.n_jobs)
+    errors = Study(cohort, scale, out, options.storage, weights).run(
+        tasks, options.n_jobs
+    )
     for error in errors:
         print(error, file=sys.stderr)
     print(*left_out, write_report(out, cohort, options.scale, left_out), sep="\n")
@@ -67,7 +72,7 @@ def _parser():
     add("--data", required=True, metavar="NAME_OR_PATH", help=_DATA_HELP)
     add("--scale", choices=SCALES, default="small")
     add("--out", required=True, metavar="FOLDER", help="of the results")
-    add("--methods", nargs="+", choices=[*METHODS, STACKS], metavar="METHOD")
+    add("--methods", nargs="+", type=_method, metavar="METHOD", help=_METHODS_HELP)
     add("--protocols", nargs="+", choices=["2-fold", "5-fold"])
     add("--repeats", type=int, metavar="N", help="of the folds, if not all")
     add("--n-jobs", type=int, default=1, help="processes")
@@ -83,6 +88,19 @@ def _parser():
     return parser
 
 
+def _method(text):
+    """A method as the command line may name it."""
+    if text in METHODS or text == STACKS or foundation.is_option(text):
+        return text
+    raise argparse.ArgumentTypeError(
+        f"there is no method {text!r}; there are {', '.join([*METHODS, STACKS])}"
+    )
+
+
+_METHODS_HELP = (
+    "those of the scale, if not given; foundation:NAME=PATH is a published model with "
+    "weights of your own, beside its random twin (foundation:NAME: the twin alone)"
+)
 _DATA_HELP = (
     "mi-like or hyp-like (simulated), or a folder of PTB-XL (simulated follow-up), "
     "CODE-15, SaMi-Trop, MIMIC-IV-ECG or UK Biobank"

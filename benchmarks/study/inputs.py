@@ -9,10 +9,11 @@ import numpy as np
 from ecgdan_sk.measurements import ECGMeasurements
 from ecgdan_sk.preprocessing import LeadScaler, MedianBeat
 
+from . import foundation
 from .cohorts import draw_of, pretraining_set_of, replaced
 
 # None of them learns from other patients, so that folds need not compute them anew.
-STORED = ("measurements", "paper15", "median-beat")
+STORED = ("measurements", "paper15", "median-beat", *foundation.INPUTS)
 
 
 @lru_cache(maxsize=8)
@@ -29,11 +30,11 @@ def input_of(cohort, i, name, out):
     return _stored(X, name, Path(out, "inputs", f"draw{i:02d}-{name}.npz"))
 
 
-def prepare_input(cohort, i, name, out):
-    """Compute a stored input, unless it is there."""
+def prepare_input(cohort, i, name, out, weights=None):
+    """Compute a stored input, unless it is there; `weights` are files by model."""
     path = Path(out, "inputs", f"draw{i:02d}-{name}.npz")
     if not path.exists():
-        _stored(draw_of(cohort, i).X, name, path)
+        _stored(draw_of(cohort, i).X, name, path, weights)
 
 
 def pretraining_input(cohort, name, out):
@@ -44,8 +45,10 @@ def pretraining_input(cohort, name, out):
     return _stored(X, name, Path(out, "inputs", f"pretraining-{name}.npz"))[0], reports
 
 
-def computed(X, name):
+def computed(X, name, weights=None):
     """An input of some ECGs."""
+    if name in foundation.INPUTS:
+        return foundation.features(X, name, weights)
     if name == "measurements":
         return ECGMeasurements().fit_transform(X)
     if name == "paper15":
@@ -55,11 +58,11 @@ def computed(X, name):
     return np.nan_to_num(np.asarray(beats, dtype=np.float32))
 
 
-def _stored(X, name, path):
+def _stored(X, name, path, weights=None):
     """Read an input from its file, which is made where it is missing."""
     if not path.exists():
         start = time.perf_counter()
-        values = np.asarray(computed(X, name))
+        values = np.asarray(computed(X, name, weights))
         seconds = (time.perf_counter() - start) / len(X)
         replaced(path, lambda file: _save(file, values, seconds))
     with np.load(path) as stored:

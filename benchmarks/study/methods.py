@@ -6,12 +6,14 @@ from functools import partial
 
 from ecgdan_sk.architectures import Compact, Paper
 from ecgdan_sk.baselines import (
+    cox_embedding,
     cox_measurements,
     cox_paper15,
     cox_random_convolutions,
     gradient_boosting,
 )
 
+from . import foundation
 from .networks import OBJECTIVES, compact, frozen_cox, paper, residual
 from .scales import Scale
 from .tuning import tuned_boosting, tuned_compact, tuned_cox
@@ -111,6 +113,15 @@ def _others():
     }
 
 
+def _foundation():
+    """Ridge Cox models of the features of published models, and of random twins."""
+    build = partial(_after_input, partial(cox_embedding, "passthrough"))
+    return {
+        name: Method("foundation model + ridge Cox", name, build)
+        for name in foundation.INPUTS
+    }
+
+
 def _tuned():
     """Methods whose settings are searched for inside the training set."""
     return {
@@ -125,5 +136,6 @@ METHODS = {
     **_networks("compact", compact, Compact, "ecg"),
     **_networks("paper", paper, Paper, "median-beat"),
     **_others(),
+    **_foundation(),
     **_tuned(),
 }

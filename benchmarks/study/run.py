@@ -32,12 +32,15 @@ class Study:
         Folder of the results.
     storage : str or None
         Of the hyper-parameter searches; None is a journal in the folder.
+    weights : dict or None
+        Files of foundation models, by name.
     """
 
-    def __init__(self, cohort, scale, out, storage=None):
+    def __init__(self, cohort, scale, out, storage=None, weights=None):
         self.cohort = cohort
         self.scale = scale
         self.out = str(out)
+        self.weights = weights
         self.storage = storage or str(Path(out, "tuning.journal"))
         self.bases = PRETRAINED_BASES if cohort.pretrains else BASES
 
@@ -66,7 +69,7 @@ class Study:
 
     def prepare(self, draw, name):
         """Compute what methods read of the ECGs of a draw."""
-        prepare_input(self.cohort, draw, name, self.out)
+        prepare_input(self.cohort, draw, name, self.out, self.weights)
 
     def pretrain(self, task, method):
         """Pretrain the encoder that a method starts from on a fold."""

@@ -4,6 +4,7 @@ from ._covariates import Covariates
 from ._penalised_cox import PenalisedCox
 from ._pipelines import (
     cox_covariates,
+    cox_embedding,
     cox_measurements,
     cox_paper15,
     cox_random_convolutions,
@@ -19,6 +20,7 @@ __all__ = [
     "PreventHF",
     "RandomConvolutions",
     "cox_covariates",
+    "cox_embedding",
     "cox_measurements",
     "cox_paper15",
     "cox_random_convolutions",

@@ -119,6 +119,39 @@ def cox_measurements(sampling_rate=None, *, l1_ratio=0.0, random_state=0):
     )
 
 
+def cox_embedding(encoder, *, random_state=0):
+    """Ridge Cox model of the features of an encoder that is not trained further.
+
+    Features are scaled, and the penalty is chosen inside by cross-validation.
+
+    Parameters
+    ----------
+    encoder : transformer
+        ECGs to features, such as `encoders.Encoder` or, with a `cache` so that folds
+        compute each ECG once, `encoders.FoundationEncoder`.
+    random_state : int, RandomState instance or None, default=0
+        Decides the folds in which the penalty is chosen.
+
+    Returns
+    -------
+    Pipeline
+        Takes ECGs of shape (n_samples, n_leads, n_times) in mV.
+
+    Examples
+    --------
+    >>> from ecgdan_sk import encoders
+    >>> from ecgdan_sk.baselines import cox_embedding
+    >>> from ecgdan_sk.datasets import make_ecg_cohort
+    >>> cohort = make_ecg_cohort(60, sampling_rate=100, event_rate=0.5, random_state=0)
+    >>> cox = cox_embedding(encoders.Encoder("ptbxl-100hz", sampling_rate=100))
+    >>> cox.fit(cohort.X, cohort.y).predict(cohort.X).shape
+    (60,)
+    """
+    return _by_patient(
+        encoder, StandardScaler(), PenalisedCox(random_state=random_state)
+    )
+
+
 def cox_covariates(columns=("age", "sex"), *, random_state=0):
     """Ridge Cox model of what is known of the patients, without their ECGs.
 

@@ -9,6 +9,8 @@ from sklearn.base import (
 )
 
 from .._architectures import ARCHITECTURES
+from .._architectures._export import Named, export_network
+from .._version import __version__
 from ..preprocessing import BandPass, Resample
 from ..preprocessing._transformer import ECGTransformer
 from ..records._records import as_records
@@ -165,6 +167,57 @@ class Encoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
             for first in range(0, len(records), _AT_ONCE)
         ]
         return np.concatenate(features)
+
+    def export(self, path, format="onnx"):
+        """Write the network for other programs: prepared ECGs to features.
+
+        Parameters
+        ----------
+        path : str or path-like
+            Of the file, replaced as a whole.
+        format : {"onnx", "torch"}, default="onnx"
+            "onnx" runs in onnxruntime. "torch" is read by `torch.export.load`, which
+            took the place of TorchScript.
+
+        Returns
+        -------
+        Encoder
+            This transformer.
+
+        Raises
+        ------
+        ValueError
+            If there is no such encoder or format.
+        ImportError
+            If onnx, onnxscript or onnxruntime is not installed.
+        RuntimeError
+            If the file does not compute what the network does, to 1e-5.
+
+        Notes
+        -----
+        The input "ecg" holds ECGs in mV of the length, rate and band of the card, as
+        `Prepare` makes them; the output is "features". All this is in the metadata:
+        that of ONNX, or "about.json" of the program.
+        """
+        weights, about = load(self.name), card(self.name)
+        n_times = weights["n_times"]
+        export_network(
+            path,
+            format,
+            Named(_network(weights, n_times)),
+            weights["leads"],
+            n_times,
+            output="features",
+            about={
+                "model": f"{self.name} of ecgdan_sk {__version__}",
+                "sampling_rate": f"{weights['sampling_rate']:g}",
+                "n_times": n_times,
+                "band": "-".join(f"{edge:g}" for edge in about["band"]) + " Hz",
+                "licence": about["licence"],
+                "attribution": about["attribution"],
+            },
+        )
+        return self
 
     @property
     def _n_features_out(self):

@@ -31,6 +31,7 @@ from ..encoders._start import starting_architecture
 from ..metrics import CensoringKaplanMeier, concordance_index
 from ..records._input import ECGInput
 from ..records._records import as_records
+from ._exporting import Exporting
 from ._fitting import split_seeds, train_networks, validation_part
 from ._saving import check_finite_fit, load_model, save_model
 from ._summary import Summarised, fitted_to, validated
@@ -38,6 +39,7 @@ from ._summary import Summarised, fitted_to, validated
 
 class DualAttentionSurvival(
     Summarised,
+    Exporting,
     SurvivalCurves,
     ECGInput,
     ClassNamePrefixFeaturesOutMixin,
@@ -439,9 +441,8 @@ class DualAttentionSurvival(
         """
         check_is_fitted(self)
         records = as_records(X)
-        return self.likelihood_.log_risk(
-            self._outputs(self._check_input(records), records)
-        )
+        X = self._check_input(records)
+        return self.likelihood_.log_risk(self._outputs(X, records))
 
     def score(self, X, y, *, sample_weight=None, strata=None, entry=None):
         """Concordance index (Harrell's C) of the log risks; other causes are censored.

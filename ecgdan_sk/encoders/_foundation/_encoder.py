@@ -169,6 +169,7 @@ class FoundationEncoder(
             _show_licence(self.name, card)
         self._network()
         self.n_leads_in_ = records.shape[1]
+        self._n_features_out = card["n_features"]
         return self
 
     def transform(self, X):
@@ -209,10 +210,6 @@ class FoundationEncoder(
         cache.add(new)
         warn_of_absent(np.concatenate(absent), self.name, card["leads"])
         return features
-
-    @property
-    def _n_features_out(self):
-        return foundation_card(self.name)["n_features"]
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

@@ -36,8 +36,11 @@ def weights_path(weights, name, card):
 
 def digest_of(path):
     """SHA-256 of a file."""
+    digest = hashlib.sha256()
     with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+        for block in iter(lambda: file.read(2**20), b""):
+            digest.update(block)
+    return digest.hexdigest()
 
 
 def load_weights(network, path, name, card):
@@ -94,16 +97,16 @@ def _read(path, under):
         except (SafetensorError, OSError) as error:
             raise ValueError(f"{path} {_DAMAGED} ({error})") from error
     try:
-        found = torch.load(path, map_location="cpu", weights_only=True)
+        return torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         if "global" not in str(error).lower():
             raise ValueError(f"{path} {_DAMAGED}") from error
-        out = path.with_suffix(".safetensors")
-        message = _CONVERSION.format(path=path, out=out, under=tuple(under))
+        paths = {"path": path.as_posix()}
+        paths["out"] = path.with_suffix(".safetensors").as_posix()
+        message = _CONVERSION.format(**paths, under=tuple(under))
         raise ValueError(message) from error
     except (RuntimeError, EOFError, OSError, ValueError) as error:
         raise ValueError(f"{path} {_DAMAGED} ({type(error).__name__})") from error
-    return found
 
 
 def state_of(found, under, path):
