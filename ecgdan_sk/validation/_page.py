@@ -10,7 +10,7 @@ from .._html import definitions, document, note, section, table, tag
 from ._charts import calibration_svg, decision_svg, distribution_svg
 
 _TO_WRITE = "to be written by you"
-_STYLE = """
+STYLE = """
 .smooth { fill: none; stroke: var(--lowers); stroke-width: 2.5; }
 svg.chart .smooth-name { fill: var(--lowers); font-weight: 600; }
 main > section { grid-column: 1 / -1; }
@@ -36,11 +36,11 @@ def page(report, title):
     parts = [
         _heading(report, title),
         _measures(report),
-        *(_figures(report, time) for time in report.calibration),
-        *([] if report.table_one is None else [_table_one(report)]),
+        *(figures(report, time) for time in report.calibration),
+        *([] if report.table_one is None else [table_one(report)]),
         _checklist(report),
     ]
-    return document(title, parts, style=_STYLE)
+    return document(title, parts, style=STYLE)
 
 
 def _heading(report, title):
@@ -85,35 +85,34 @@ def _numbers(row, name, prefix):
     yield tag("td", text, class_="number")
 
 
-def _figures(report, time):
-    """The three drawings at one horizon."""
-    at, result = f"{time:g}", report.calibration[time]
+def figures(report, time, at=None):
+    """The three drawings at one horizon, which `at` says in words."""
+    at = f"time {time:g}" if at is None else at
+    result = report.calibration[time]
     curve = report.decision_curve.loc[time]
     outcome = report.distribution.loc[time]
     drawn = [
         (
-            calibration_svg(result, report.risks[time], f"Calibration at time {at}"),
+            calibration_svg(result, report.risks[time], f"Calibration at {at}"),
             "Dots: observed risk in tenths of the predicted risk, with 95 % intervals. "
             "Line: smooth. Dashes: where both are the same.",
         ),
         (
-            decision_svg(curve, f"Decision curve at time {at}"),
+            decision_svg(curve, f"Decision curve at {at}"),
             "Net benefit of treating those above a threshold. Useful where the model "
             "lies above treating all and above 0, which is treating nobody.",
         ),
         (
-            distribution_svg(outcome, f"Predicted risks by outcome at time {at}"),
+            distribution_svg(outcome, f"Predicted risks by outcome at {at}"),
             "Median, middle half and middle 90 % of the predicted risks, by what came "
             "of the patients.",
         ),
     ]
-    figures = [
-        tag("figure", drawing, tag("figcaption", text)) for drawing, text in drawn
-    ]
-    return section(f"At time {at}", tag("div", *figures, class_="charts"))
+    shown = [tag("figure", drawing, tag("figcaption", text)) for drawing, text in drawn]
+    return section(f"At {at}", tag("div", *shown, class_="charts"))
 
 
-def _table_one(report):
+def table_one(report):
     rows = [
         tag(
             "tr",

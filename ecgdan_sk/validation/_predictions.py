@@ -74,7 +74,7 @@ def predictions(estimator, X, y, times, groups=None):
     times = _checked_times(times, causes, time)
     patients = _patients(X, groups, len(time))
     score = np.asarray(estimator.predict(X), dtype=np.float64)
-    risks = _risks(estimator, X, times)
+    risks = risks_by(estimator, X, times)
     wrong = ~(np.isfinite(score) & np.isfinite(risks).all(axis=1))
     if wrong.any():
         raise ValueError(
@@ -85,7 +85,7 @@ def predictions(estimator, X, y, times, groups=None):
     return Predictions(score, risks, times, causes, time, patients, n_causes)
 
 
-def _risks(estimator, X, times):
+def risks_by(estimator, X, times):
     """Probability (n_samples, n_times) of the event of interest by each time."""
     if hasattr(estimator, "predict_risk"):
         return np.stack([estimator.predict_risk(X, t) for t in times], axis=1)

@@ -1,0 +1,156 @@
+"""What the commands share: options, one line for an error, exit codes.
+
+0 means done, 1 that something stands in the way, 2 that the command was written wrong,
+130 that it was broken off.
+"""
+
+import inspect
+import sys
+import warnings
+from contextlib import contextmanager
+from functools import wraps
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(
+    help="Heart-failure risk from raw 12-lead ECGs: from a folder and a table to an "
+    "answer. For research; not a medical device.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+ECGs = Annotated[
+    Path,
+    typer.Argument(
+        help="Folder of ECG files of any mixture of formats, one file, or a cohort "
+        "that 'ecgdan-sk read' made.",
+        metavar="ECGS",
+    ),
+]
+Table = Annotated[
+    Path,
+    typer.Argument(
+        help="Table of outcomes: CSV, Excel or Parquet, a row per ECG or patient.",
+        metavar="OUTCOMES",
+    ),
+]
+Model = Annotated[
+    Path,
+    typer.Argument(
+        help="Folder 'model' of a study, or a file that save() wrote.", metavar="MODEL"
+    ),
+]
+Jobs = Annotated[int, typer.Option("--n-jobs", help="Processes; -1: all processors.")]
+Seed = Annotated[int, typer.Option("--seed", help="Decides all that is random.")]
+Rate = Annotated[
+    float | None,
+    typer.Option(
+        "--rate",
+        help="Samples per second, in Hz, to which all are brought; that of CSV and "
+        "NumPy files, which do not say theirs.",
+    ),
+]
+
+
+def _column(flag, told):
+    return Annotated[str | None, typer.Option(flag, help=told, metavar="COLUMN")]
+
+
+# Columns of the table; one that is named as its option need not be given.
+Id = _column("--id", "Column that names the ECG file or the patient.")
+Patient = _column("--patient", "Column of the patients, where --id names the ECGs.")
+Age = _column("--age", "Column of the age in years.")
+Sex = _column("--sex", "Column of the sex: 0/m/male, 1/f/w/female.")
+Event = _column("--event", "Column that says whether the event came (1/0, yes/no).")
+Time = _column(
+    "--time", "Column of the time from the ECG to the event or last contact."
+)
+ECGDate = _column("--ecg-date", "Column of the dates of the ECGs.")
+EventDate = _column("--event-date", "Column of the dates of the event.")
+LastContact = _column("--last-contact", "Column of the dates of the last contact.")
+End = Annotated[
+    str | None,
+    typer.Option("--end", help="Date with which the data end for all.", metavar="DATE"),
+]
+Unit = Annotated[
+    str | None, typer.Option("--unit", help="Of --time: days, weeks, months, years.")
+]
+Keep = Annotated[
+    str,
+    typer.Option("--keep", help="Which ECGs of a patient to keep: all, first, last."),
+]
+
+
+def command(example):
+    """Make a function a command: an example, --debug, errors in one line."""
+
+    def decorated(function):
+        signature = inspect.signature(function)
+        debug = Annotated[
+            bool, typer.Option("--debug", help="Show the traceback of an error.")
+        ]
+        extra = inspect.Parameter(
+            "debug", inspect.Parameter.KEYWORD_ONLY, default=False, annotation=debug
+        )
+
+        @wraps(function)
+        def run(*args, debug, **options):
+            with _told(debug):
+                return function(*args, **options)
+
+        parameters = [*signature.parameters.values(), extra]
+        run.__signature__ = signature.replace(parameters=parameters)
+        run.__annotations__ = function.__annotations__ | {"debug": debug}
+        run.example = f"Example: ecgdan-sk {example}"
+        return run
+
+    return decorated
+
+
+def say(text):
+    """Print what was done."""
+    typer.echo(text)
+
+
+@contextmanager
+def _told(debug):
+    """Errors and warnings in one line each, and an exit code."""
+    with warnings.catch_warnings():
+        warnings.showwarning = _warning_line
+        try:
+            yield
+        except KeyboardInterrupt:
+            _fail("Broken off. The same command goes on with what is finished.", 130)
+        except typer.Exit:
+            raise
+        except Exception as error:
+            if debug:
+                raise
+            _fail(_line_of(error), 1)
+
+
+def _fail(line, code):
+    print(line, file=sys.stderr)
+    raise typer.Exit(code)
+
+
+def _line_of(error):
+    """An error in one line that says what to do."""
+    text = " ".join(str(error).split())
+    if isinstance(error, OSError) and error.filename is not None:
+        text = f"{error.strerror}: {error.filename}. Look at the path, its rights and "
+        text += "the room on the disk."
+    # What is raised on purpose says what to do; what is not needs its traceback.
+    if isinstance(error, ValueError | OSError | ImportError | FloatingPointError):
+        return f"Error: {text}"
+    return (
+        f"Error: {type(error).__name__}: {text} This was not foreseen; run it again "
+        "with --debug and report what it prints."
+    )
+
+
+def _warning_line(message, category, *_):
+    print(f"Warning: {' '.join(str(message).split())}", file=sys.stderr)

@@ -1,0 +1,21 @@
+"""ecgdan-sk info."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ._command import command, say
+
+
+@command("info report/model")
+def info(
+    file: Annotated[
+        Path | None,
+        typer.Argument(help="ECG file, cohort, model or encoder; none: the package."),
+    ] = None,
+):
+    """Tell what a file is: an ECG, a cohort, a model, an encoder."""
+    from ..study._files import describe
+
+    say(describe(file))

@@ -1,0 +1,35 @@
+"""ecgdan-sk predict."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ._command import ECGs, Jobs, Model, Rate, command, say
+
+
+@command("predict report/model ecgs/ --out risks.csv")
+def predict(
+    model: Model,
+    ecgs: ECGs,
+    out: Annotated[Path, typer.Option(help="Table of the risks, as CSV; replaced.")],
+    time: Annotated[
+        float | None, typer.Option(help="Days by which risks are told.")
+    ] = None,
+    rate: Rate = None,
+    n_jobs: Jobs = 1,
+):
+    """Predict the risk of each ECG by a fitted model."""
+    from ..study import StudyModel, open_ecgs
+    from ..study._files import write_csv
+
+    fitted = StudyModel.load(model)
+    found = open_ecgs(
+        ecgs,
+        sampling_rate=rate,
+        duration=fitted.duration,
+        n_jobs=n_jobs,
+        verbose=1,
+    )
+    table = fitted.risk_table(found.X, time)
+    say(f"{len(table)} risks are predicted: {write_csv(table, out)}")

@@ -1,0 +1,75 @@
+"""ecgdan-sk validate."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from . import _command as options
+from ._command import command, say
+
+
+@command("validate report/model ecgs/ outcomes.csv --id file --out validation.html")
+def validate(
+    model: options.Model,
+    ecgs: options.ECGs,
+    outcomes: options.Table,
+    out: Annotated[Path, typer.Option(help="HTML page; replaced.")],
+    id: options.Id = None,
+    patient: options.Patient = None,
+    age: options.Age = None,
+    sex: options.Sex = None,
+    event: options.Event = None,
+    time: options.Time = None,
+    ecg_date: options.ECGDate = None,
+    event_date: options.EventDate = None,
+    last_contact: options.LastContact = None,
+    end: options.End = None,
+    unit: options.Unit = None,
+    keep: options.Keep = "all",
+    rate: options.Rate = None,
+    horizon: Annotated[
+        float | None, typer.Option(help="Days by which risks are told.")
+    ] = None,
+    n_bootstrap: Annotated[
+        int, typer.Option(min=0, help="Resampled cohorts for the intervals.")
+    ] = 500,
+    n_jobs: options.Jobs = 1,
+    seed: options.Seed = 0,
+):
+    """Hold a fitted model against what came of other patients."""
+    from ..study import StudyModel, assemble, open_ecgs, read_table
+    from ..validation import validate as held_against
+
+    fitted = StudyModel.load(model)
+    table = read_table(outcomes)
+    found = open_ecgs(
+        ecgs, sampling_rate=rate, duration=fitted.duration, n_jobs=n_jobs, verbose=1
+    )
+    cohort = assemble(
+        found.X,
+        table,
+        id=id,
+        patient=patient,
+        age=age,
+        sex=sex,
+        event=event,
+        time=time,
+        ecg_date=ecg_date,
+        event_date=event_date,
+        last_contact=last_contact,
+        end=end,
+        unit=unit,
+        keep=keep,
+    )
+    report = held_against(
+        fitted,
+        cohort.X,
+        cohort.y,
+        times=fitted.horizon if horizon is None else horizon,
+        n_bootstrap=n_bootstrap,
+        n_jobs=n_jobs,
+        random_state=seed,
+    )
+    report.save_html(out)
+    say(f"{report.to_markdown()}\n{cohort.flow.to_string(index=False)}\n\n{out}")
