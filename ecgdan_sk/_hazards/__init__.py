@@ -15,10 +15,10 @@ DISCRETE = ("logistic-hazard", "deephit", "discrete-competing")
 COMPETING = ("cause-specific", "discrete-competing")
 
 
-def likelihood_of(loss, outcome, *, ties, n_intervals, is_offset=False):
+def likelihood_of(loss, outcome, *, ties, n_intervals, has_covariates=False):
     """The likelihood of a loss by its name, for the outcome of a training set.
 
-    `is_offset` tells whether covariates add to the log risks.
+    `has_covariates` tells whether covariates add to the log risks.
     """
     if outcome.n_causes > 1 and loss not in COMPETING:
         raise ValueError(
@@ -27,8 +27,8 @@ def likelihood_of(loss, outcome, *, ties, n_intervals, is_offset=False):
             "interest True and everything else False."
         )
     if loss in PROPORTIONAL:
-        return ProportionalHazards(outcome, ties, is_offset)
-    if is_offset:
+        return ProportionalHazards(outcome, ties)
+    if has_covariates:
         raise ValueError(
             f"covariates cannot be used with loss={loss!r}; they enter the log risk of "
             f"the losses {', '.join(PROPORTIONAL)}."

@@ -1,4 +1,4 @@
-"""The Cox model of the covariates, which a network goes on from."""
+"""The Cox model of the covariates, from which they are trained with a network."""
 
 import numpy as np
 import torch
@@ -25,7 +25,8 @@ class CovariateCox:
     flagged_ : ndarray of int
         Columns with missing values in training, each with an indicator of its own.
     coef_ : ndarray of shape (n_columns + n_flagged, n_causes)
-        Log hazard ratios per standard deviation, or of a value that is missing.
+        Log hazard ratios per standard deviation, or of a value that is missing: of the
+        covariates alone after `fit`, then given the ECG, as training leaves them.
     """
 
     def __init__(self, columns):
@@ -42,15 +43,30 @@ class CovariateCox:
         self.coef_ = _coefficients(self._design(table), target, SurvivalLoss(**loss))
         return self
 
+    def go_on_from(self, other):
+        """Take the coefficients of an earlier fit, if there is one of these columns."""
+        if other is None or self._named() != other._named():
+            return
+        if self.coef_.shape == other.coef_.shape:
+            scales = np.r_[self.scales_ / other.scales_, np.ones(len(self.flagged_))]
+            self.coef_ = other.coef_ * scales[:, None]
+
     def log_risks(self, records):
         """Log risks (n_samples, n_causes), 0 on average over the training set."""
-        return self._design(covariate_table(records, self.columns)) @ self.coef_
+        return self.design(records) @ self.coef_
+
+    def design(self, records):
+        """What the coefficients multiply, of shape (n_samples, n_coefficients)."""
+        return self._design(covariate_table(records, self.columns))
 
     def _design(self, table):
         """Standardised values, and for the flagged columns whether one is missing."""
         is_missing = np.isnan(table)
         values = np.where(is_missing, 0.0, (table - self.means_) / self.scales_)
         return np.hstack([values, is_missing[:, self.flagged_]])
+
+    def _named(self):
+        return self.columns, self.flagged_.tolist()
 
     def _check_known(self, table):
         empty = [n for n, none in zip(self.columns, np.isnan(table).all(0)) if none]

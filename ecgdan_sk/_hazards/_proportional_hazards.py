@@ -21,9 +21,6 @@ class ProportionalHazards:
         Of the training set.
     ties : {"efron", "breslow"}
         How tied events are treated.
-    is_offset : bool, default=False
-        Whether the target ends with log risks by covariates, one for each cause, which
-        are added to the outputs.
 
     Attributes
     ----------
@@ -37,10 +34,9 @@ class ProportionalHazards:
 
     outputs_are_log_risks = True
 
-    def __init__(self, outcome, ties, is_offset=False):
+    def __init__(self, outcome, ties):
         self.n_causes = self.n_outputs = outcome.n_causes
         self.ties = ties
-        self.is_offset = is_offset
         self.columns = tuple(
             name
             for name in ("sample_weight", "strata", "entry")
@@ -53,7 +49,6 @@ class ProportionalHazards:
         return {
             "function": cox_loss if self.n_outputs == 1 else cause_specific_loss,
             "columns": self.columns,
-            "n_offsets": self.n_causes if self.is_offset else 0,
             "ties": self.ties,
         }
 

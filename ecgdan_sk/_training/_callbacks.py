@@ -26,6 +26,11 @@ class OneCycle(Callback):
     def __init__(self, n_batches):
         self.n_batches = n_batches
 
+    def on_train_begin(self, net, **kwargs):
+        """Remember the highest rate of each group, before it changes."""
+        for group in net.optimizer_.param_groups:
+            group.setdefault("initial_lr", group["lr"])
+
     def on_epoch_begin(self, net, **kwargs):
         """Count the steps of earlier epochs."""
         self.step_ = (len(net.history) - 1) * self.n_batches
@@ -34,9 +39,9 @@ class OneCycle(Callback):
         """Set the rate of the step that comes."""
         if not training:
             return
-        rate = net.lr * one_cycle(self.step_, self.n_batches * net.max_epochs)
+        share = one_cycle(self.step_, self.n_batches * net.max_epochs)
         for group in net.optimizer_.param_groups:
-            group["lr"] = rate
+            group["lr"] = share * group["initial_lr"]
         self.step_ += 1
 
 

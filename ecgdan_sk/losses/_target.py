@@ -1,5 +1,6 @@
 """What joins the losses to skorch, which knows one output and one target."""
 
+import torch
 from torch import Tensor, nn
 
 
@@ -15,9 +16,9 @@ class SurvivalLoss(nn.Module):
     offset : Tensor of the shape of one sample's output, or None, default=None
         Added to the output: what is known before the ECG is seen, such as the life
         table of the cohort.
-    n_offsets : int, default=0
-        Last columns of the target that are added to the outputs of their sample, such
-        as its log risk by age and sex.
+    coef : array-like of shape (n_covariates, n_outputs) or None, default=None
+        Where the coefficients start with which the last columns of the target, such as
+        age and sex, add to the outputs of their sample. They are trained along.
     **params : dict
         Passed to `function`.
 
@@ -31,15 +32,15 @@ class SurvivalLoss(nn.Module):
     tensor(0.8959)
     """
 
-    def __init__(
-        self, function, columns=(), offset=None, n_offsets=0, **params
-    ) -> None:
+    def __init__(self, function, columns=(), offset=None, coef=None, **params) -> None:
         super().__init__()
         self.function = function
         self.columns = columns
-        self.n_offsets = n_offsets
         self.params = params
         self.register_buffer("offset", offset)
+        if coef is not None:
+            coef = nn.Parameter(torch.tensor(coef, dtype=torch.float32))
+        self.register_parameter("coef", coef)
 
     def forward(self, output: Tensor, target: Tensor) -> Tensor:
         """Loss of outputs (n_samples, ...), for a target (n_samples, n_columns)."""
@@ -52,7 +53,8 @@ class SurvivalLoss(nn.Module):
         )
 
     def shifted(self, output: Tensor, target: Tensor) -> Tensor:
-        """Outputs with the offsets of their samples added."""
-        if not self.n_offsets:
+        """Outputs with what the covariates of their samples add."""
+        if self.coef is None:
             return output
-        return output + target[:, -self.n_offsets :].reshape(output.shape)
+        added = target[:, -len(self.coef) :] @ self.coef
+        return output + added.reshape(output.shape)

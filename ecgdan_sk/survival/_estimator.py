@@ -32,7 +32,7 @@ from ..metrics import CensoringKaplanMeier, concordance_index
 from ..records._input import ECGInput
 from ..records._records import as_records
 from ._exporting import Exporting
-from ._fitting import split_seeds, train_networks, validation_part
+from ._fitting import mean_coef, split_seeds, train_networks, validation_part
 from ._saving import check_finite_fit, load_model, save_model
 from ._summary import Summarised, fitted_to, validated
 
@@ -60,8 +60,8 @@ class DualAttentionSurvival(
         leads and fits one length.
     covariates : sequence of str or None, default=None
         Columns of `ECGRecords.covariates`, such as age and sex, that enter the log risk
-        linearly beside the network, which learns what their Cox model leaves. For Cox
-        losses.
+        linearly beside the network. Their coefficients start at the Cox model without
+        the ECG and are trained with the network. For Cox losses.
     loss : str, default="cox"
         Partial likelihood of Cox: "cox", or with competing risks "cause-specific".
         Discrete time: "logistic-hazard", "deephit", or with competing risks
@@ -152,7 +152,7 @@ class DualAttentionSurvival(
     likelihood_ : ProportionalHazards or DiscreteTime
         What makes hazards of the networks' outputs, with `baseline_` or `cut_points_`.
     covariates_ : CovariateCox or None
-        The Cox model of the covariates, with its `coef_`.
+        The linear part of the log risk, with its `coef_` given the ECG.
     censoring_ : CensoringKaplanMeier
         Distribution of the censoring times, for `survival_scorers`.
     follow_up_ : float
@@ -403,7 +403,7 @@ class DualAttentionSurvival(
             outcome,
             ties=self.ties,
             n_intervals=self.n_intervals,
-            is_offset=self.covariates is not None,
+            has_covariates=self.covariates is not None,
         )
         target, self.covariates_ = self._target(records, likelihood, outcome)
         with seeded(self.random_state, alike=True):
@@ -411,6 +411,8 @@ class DualAttentionSurvival(
             self.nets_ = train_networks(
                 self, X, target, likelihood, patients, self.split_seeds_
             )
+        if self.covariates is not None:
+            self.covariates_.coef_ = mean_coef(self.nets_)
         unseen = None
         if self.baseline == "validation":
             seed = self.split_seeds_[0]
@@ -577,21 +579,19 @@ class DualAttentionSurvival(
         return len(self.nets_) * architecture_of(self).latent_dim
 
     def _target(self, records, likelihood, outcome):
-        """Columns for the loss, and the Cox model of the covariates, if any."""
+        """Columns for the loss, and where the covariates start, if there are any."""
         target = likelihood.target(outcome)
         if self.covariates is None:
             return target, None
-        alone = {**likelihood.loss, "n_offsets": 0}
-        model = CovariateCox(self.covariates).fit(records, target, alone)
-        offsets = model.log_risks(records).astype(np.float32)
-        return np.hstack([target, offsets]), model
+        model = CovariateCox(self.covariates).fit(records, target, likelihood.loss)
+        if self.warm_start:
+            model.go_on_from(getattr(self, "covariates_", None))
+        return np.hstack([target, model.design(records).astype(np.float32)]), model
 
     def _outputs(self, X, records):
         """Outputs (n_members, n_samples, n_outputs), with those of the covariates."""
-        outputs = net_outputs(self.nets_, X)
-        if self.covariates_ is None:
-            return outputs
-        return outputs + self.covariates_.log_risks(records)
+        added = self.covariates_.log_risks(records) if self.covariates_ else 0.0
+        return net_outputs(self.nets_, X) + added
 
     def _cumulative_hazards(self, X, times, strata):
         """Cumulative hazards (n_samples, n_causes, n_times), for `SurvivalCurves`."""

@@ -28,6 +28,8 @@ _RECIPES = {
     "paper": {"one_cycle": False, "max_norm": 100.0},
 }
 
+# Few and of equal scale, coefficients of covariates take larger steps and no decay.
+_COVARIATES = {"lr": 0.1, "weight_decay": 0.0}
 _SCRATCH = {"max_epochs": 40, "lr": 3e-3}
 _PRETRAINED = {"max_epochs": 12, "lr": 1e-3}
 # A head that is good at once needs few steps.
@@ -66,7 +68,7 @@ def train_networks(estimator, X, target, likelihood, patients, seeds):
     starts = _starts(estimator, module)
     heads = ridge_heads(estimator, likelihood, module, starts, X, target, patients)
     settings = {**module, **_optimisation(estimator, heads is not None)}
-    settings |= {f"criterion__{k}": v for k, v in likelihood.loss.items()}
+    settings |= loss_settings(likelihood, estimator.covariates_)
     # The ridge Cox model, or covariates alone, may be the best.
     settings["start_counts"] = heads is not None or estimator.covariates is not None
     arrays = [*_arrays(starts), np.asarray(seeds[:1])]
@@ -110,6 +112,20 @@ def module_settings(estimator, n_outputs, scale=1.0):
     return {f"module__{name}": value for name, value in module.items()}
 
 
+def loss_settings(likelihood, covariates):
+    """Parameters of `SurvivalLoss`, as skorch wants them."""
+    loss = likelihood.loss
+    if covariates is not None:
+        loss = {**loss, "coef": covariates.coef_}
+    return {f"criterion__{name}": value for name, value in loss.items()}
+
+
+def mean_coef(nets):
+    """Coefficients of the covariates, averaged over the networks beside them."""
+    coefs = [net.criterion_.coef.detach().cpu().numpy() for net in nets]
+    return np.mean(coefs, axis=0, dtype=np.float64)
+
+
 def _optimisation(estimator, from_ridge):
     """Parameters of `train_net` and of its net."""
     freezes, every = bool(estimator.freeze_encoder), estimator.freeze_encoder
@@ -120,6 +136,7 @@ def _optimisation(estimator, from_ridge):
         "batch_size": estimator.batch_size,
         "n_unfrozen": 0 if freezes else None,
         "unfreeze_every": None if isinstance(every, bool | np.bool_) else every,
+        "optimizer__param_groups": [("coef", _COVARIATES)],
     }
 
 

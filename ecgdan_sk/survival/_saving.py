@@ -11,7 +11,7 @@ from .._tensor_files import to_plain
 from .._training import not_finite, read_model, remedy, restored_net, write_model
 from ..losses._target import SurvivalLoss
 from ..metrics._censoring import CensoringKaplanMeier
-from ._fitting import module_settings
+from ._fitting import loss_settings, module_settings
 from ._network import risk_net
 
 _KIND = "DualAttentionSurvival"
@@ -99,5 +99,5 @@ def _net(estimator, weights, loss_weights, epochs):
         device=estimator.device,
         precision=estimator.precision,
         **module_settings(estimator, estimator.likelihood_.n_outputs),
-        **{f"criterion__{k}": v for k, v in estimator.likelihood_.loss.items()},
+        **loss_settings(estimator.likelihood_, estimator.covariates_),
     )
