@@ -5,7 +5,6 @@ from numbers import Integral
 from typing import ClassVar
 
 import numpy as np
-from joblib import Parallel, delayed
 from scipy.stats import rankdata
 from sklearn.base import clone
 from sklearn.model_selection import (
@@ -16,6 +15,7 @@ from sklearn.model_selection import (
 from sklearn.utils import _safe_indexing, check_consistent_length, check_random_state
 from sklearn.utils.validation import has_fit_parameter
 
+from ._jobs import lasting_jobs
 from ._outcomes import as_target, check_causes
 from .records._leads_and_ids import aligned_to, patient_groups
 
@@ -312,7 +312,8 @@ def out_of_fold(estimator, X, y, cv=5, *, groups=None, n_jobs=None):
         Patient of each sample, passed to the splitter and to estimators that take them
         in `fit`.
     n_jobs : int or None, default=None
-        Number of processes; None means 1.
+        Number of processes; None means 1, or what `joblib.parallel_config` says. A fold
+        whose process or machine was lost is fitted again.
 
     Returns
     -------
@@ -342,9 +343,10 @@ def out_of_fold(estimator, X, y, cv=5, *, groups=None, n_jobs=None):
     y, groups = aligned_to(X, y=y, groups=groups)
     y = as_target(y)
     splits = list(cv.split(X, y, groups))
-    ranks = Parallel(n_jobs=n_jobs)(
-        delayed(_fold_ranks)(clone(estimator), X, y, groups, train, test)
-        for train, test in splits
+    ranks = lasting_jobs(
+        _fold_ranks,
+        [(clone(estimator), X, y, groups, *split) for split in splits],
+        n_jobs,
     )
     total, n_tests = np.zeros(len(y)), np.zeros(len(y))
     for (_, test), rank in zip(splits, ranks):

@@ -5,16 +5,10 @@ from ._files import not_finite, read_model, write_model
 from ._fingerprint import checkpoint_folder
 from ._finite import remedy
 from ._net import ECGNet, in_pieces
+from ._outputs import encode, in_jobs, net_outputs
 from ._seeds import seeded
 from ._settings import shared_settings
-from ._train import (
-    chosen_device,
-    encode,
-    load_weights,
-    net_outputs,
-    restored_net,
-    train_net,
-)
+from ._train import chosen_device, load_weights, restored_net, train_net
 
 __all__ = [
     "ECGDataset",
@@ -23,6 +17,7 @@ __all__ = [
     "checkpoint_folder",
     "chosen_device",
     "encode",
+    "in_jobs",
     "in_pieces",
     "load_weights",
     "net_outputs",

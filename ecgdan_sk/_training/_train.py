@@ -161,29 +161,6 @@ def _check_weights(module, weights) -> None:
             raise ValueError(f"{name} holds values that are not finite")
 
 
-def net_outputs(nets, X, step=ECGNet.evaluation_step) -> np.ndarray:
-    """Outputs (n_nets, n_samples, n_outputs) of some nets, in a step of theirs.
-
-    Each batch is read once, however many nets there are.
-    """
-    whole, first = None, 0
-    for batch in nets[0].get_iterator(ECGDataset(X)):
-        n_read = len(batch[0])
-        parts = [step(net, batch).cpu().numpy() for net in nets]
-        parts = np.stack(parts).reshape(len(nets), n_read, -1)
-        if whole is None:
-            # Small results kept one by one scatter over the room of large batches.
-            whole = np.empty((len(nets), len(X), parts.shape[2]), parts.dtype)
-        whole[:, first : first + n_read] = parts
-        first += n_read
-    return whole
-
-
-def encode(nets, X) -> np.ndarray:
-    """Latent features (n_nets, n_samples, latent_dim) of some nets."""
-    return net_outputs(nets, X, ECGNet.encoding_step)
-
-
 def chosen_device(device: str) -> str:
     """`device` itself, or for "auto" the fastest that is there."""
     if device != "auto":

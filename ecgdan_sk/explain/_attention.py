@@ -8,7 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 import torch
+from joblib import delayed
 
+from .._training import in_jobs
 from ._model import batches, checked_ecgs, encoders
 from ._receptive_field import time_weights
 
@@ -125,10 +127,12 @@ def attention_maps(estimator, X, *, maps=MAPS, per_head=False):
     """
     X = checked_ecgs(estimator, X)
     _check_maps(estimator, maps, X)
-    parts = [
-        _maps_of_batch(estimator, x, present, maps, per_head)
-        for _, x, present in batches(X)
-    ]
+    parts = list(
+        in_jobs(
+            delayed(_maps_of_batch)(estimator, x, present, maps, per_head)
+            for _, x, present in batches(X)
+        )
+    )
     arrays = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
     return AttentionMaps(estimator.leads_in_, **arrays)
 

@@ -50,6 +50,57 @@ def open_records(path, verify="on-read"):
         raise ValueError(f"verify must be one of {', '.join(_VERIFY)}, got {verify!r}.")
     path = Path(path)
     manifest = read_manifest(path)
+    source = InFolder(path, verify, manifest)
+    signals = SignalView(source, np.arange(source.n_samples))
+    if verify == "at-once":
+        for _ in signals.parts():
+            pass
+    arguments = {name: manifest[name] for name in ("sampling_rate", "leads")}
+    table = read_table(path, manifest, source.n_bytes)
+    return {"signals": signals, **arguments, **table}
+
+
+class InFolder:
+    """The signals of a folder, which go to another process as its path.
+
+    Parameters
+    ----------
+    path : Path
+        The folder.
+    verify : {"on-read", "at-once", "never"}
+        When samples are held against their digests.
+    manifest : dict
+        What `read_manifest` gave.
+    """
+
+    def __init__(self, path, verify, manifest):
+        self.path, self.verify, self.digest = path.resolve(), verify, manifest["digest"]
+        self.n_samples = manifest["shape"][0]
+        self.source, self.n_bytes = _opened(path, verify, manifest)
+        self.shape, self.dtype = self.source.shape, self.source.dtype
+
+    def read(self, keys):
+        """The recordings at these positions, in mV."""
+        return self.source.read(keys)
+
+    def __reduce__(self):
+        return _reopened, (self.path, self.verify, self.digest)
+
+
+def _reopened(path, verify, digest):
+    """The signals of a folder that another process had open."""
+    manifest = read_manifest(path)
+    if manifest["digest"] != digest:
+        raise ValueError(
+            f"{path} holds other recordings here than where it was opened. Give all "
+            "processes the same folder."
+        )
+    # What was verified at once there is verified as it is read here.
+    return InFolder(path, "never" if verify == "never" else "on-read", manifest)
+
+
+def _opened(path, verify, manifest):
+    """What reads the samples of a folder in mV, and how many bytes they take."""
     shape, dtype = tuple(manifest["shape"]), np.dtype(manifest["dtype"])
     mapped = _mapped(path / "signals.npy", shape, dtype)
     digests = _small(path / "digests.npy", manifest, (shape[0], N_DIGEST), np.uint8)
@@ -59,13 +110,7 @@ def open_records(path, verify="on-read"):
     if dtype == np.int16:
         scale = _small(path / "scale.npy", manifest, shape[:1], np.float32)
         source = InMillivolts(source, checked_scale(scale, shape[0]))
-    signals = SignalView(source, np.arange(shape[0]))
-    if verify == "at-once":
-        for _ in signals.parts():
-            pass
-    arguments = {name: manifest[name] for name in ("sampling_rate", "leads")}
-    table = read_table(path, manifest, mapped.nbytes)
-    return {"signals": signals, **arguments, **table}
+    return source, mapped.nbytes
 
 
 def _write_signals(signals, folder, dtype):

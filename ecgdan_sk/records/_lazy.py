@@ -135,6 +135,17 @@ class LazySignals(SignalView):
         super().__init__(ReadOneByOne(read, tuple(shape), np.dtype(dtype)), keys)
 
 
+def n_bytes(part):
+    """Bytes of signals in memory, of the keys of those that are not, or of a table."""
+    if part is None:
+        return 0
+    if isinstance(part, SignalView):
+        return part.keys.nbytes
+    if hasattr(part, "memory_usage"):
+        return int(part.memory_usage(deep=True).sum())
+    return part.nbytes
+
+
 def row_slices(shape):
     """Slices of the rows of an array of that shape, some 8 million samples each."""
     n_rows = max(1, _PART // max(1, shape[1] * shape[2]))

@@ -6,7 +6,7 @@ import numpy as np
 
 from ._folder import open_records, save_records
 from ._glance import glance
-from ._lazy import as_signals, select_leads
+from ._lazy import as_signals, n_bytes, select_leads
 from ._leads_and_ids import (
     aligned,
     as_table,
@@ -146,6 +146,11 @@ class ECGRecords:
             values = getattr(self, name)
             setattr(part, name, None if values is None else values[index])
         return part
+
+    def __sizeof__(self):
+        """Bytes that go along when it is sent, by which Dask and Ray plan."""
+        known = (self.signals, self.covariates, self.ids, self.patient_ids)
+        return object.__sizeof__(self) + sum(n_bytes(part) for part in known)
 
     def __setstate__(self, state):
         self.__dict__.update(state)

@@ -1,0 +1,65 @@
+"""Jobs of which a lost worker costs one, not all."""
+
+from concurrent.futures import CancelledError
+from concurrent.futures.process import BrokenProcessPool
+
+from joblib import Parallel, delayed
+
+_N_LOSSES = 3
+# Of packages that need not be there, by their names.
+_LOST = {
+    "KilledWorker",
+    "ActorDiedError",
+    "RayActorError",
+    "OutOfMemoryError",
+    "WorkerCrashedError",
+}
+
+
+def lasting_jobs(function, arguments, n_jobs=None):
+    """Results of `function` for each tuple of arguments, in their order.
+
+    What a process or machine had not finished when it was lost is computed again, until
+    that has happened three times without any result between.
+
+    Parameters
+    ----------
+    function : callable
+        A function of a module.
+    arguments : list of tuple
+        For each call.
+    n_jobs : int or None, default=None
+        As for `joblib.Parallel`.
+
+    Returns
+    -------
+    list
+        The results.
+    """
+    found, n_losses = {}, 0
+    while len(found) < len(arguments):
+        n_found = len(found)
+        left = [i for i in range(len(arguments)) if i not in found]
+        jobs = Parallel(n_jobs=n_jobs, return_as="generator_unordered")
+        try:
+            # A new run: of a broken one, what had been sent to its workers is gone.
+            for i, result in jobs(
+                delayed(_numbered)(function, i, arguments[i]) for i in left
+            ):
+                found[i] = result
+        except Exception as error:
+            n_losses = 1 if len(found) > n_found else n_losses + 1
+            if not _is_loss(error) or n_losses == _N_LOSSES:
+                raise
+    return [found[i] for i in range(len(arguments))]
+
+
+def _numbered(function, i, arguments):
+    """The result, with its number."""
+    return i, function(*arguments)
+
+
+def _is_loss(error):
+    """Whether a worker was lost, rather than its work wrong."""
+    kinds = {kind.__name__ for kind in type(error).__mro__}
+    return isinstance(error, BrokenProcessPool | CancelledError) or bool(kinds & _LOST)
