@@ -6,8 +6,9 @@ from pathlib import Path
 from time import perf_counter
 
 import numpy as np
-from joblib import Parallel, delayed
 from tqdm.auto import tqdm
+
+from ecgdan_sk._jobs import lasting_jobs
 
 from .cohorts import draw_of
 from .folds import results_of, rows_of, store
@@ -56,14 +57,16 @@ class Study:
             for method in self._pretrained(task)
         }
         stages = [
-            ("Inputs", [delayed(self.prepare)(*key) for key in inputs]),
-            ("Encoders", [delayed(self.pretrain)(*key) for key in encoders.values()]),
-            ("Folds", [delayed(self.fit)(task) for task in left]),
+            ("Inputs", self.prepare, list(inputs)),
+            ("Encoders", self.pretrain, list(encoders.values())),
+            ("Folds", self.fit, [(task,) for task in left]),
         ]
         errors = []
-        for name, calls in stages:
-            pool = Parallel(n_jobs, return_as="generator_unordered", batch_size=1)
-            done = tqdm(pool(calls), name, len(calls), disable=not calls, unit="job")
+        for name, function, calls in stages:
+            with tqdm(
+                total=len(calls), desc=name, disable=not calls, unit="job"
+            ) as bar:
+                done = lasting_jobs(function, calls, n_jobs, bar.update)
             errors += [error for error in done if error]
         return errors
 

@@ -16,7 +16,7 @@ _LOST = {
 }
 
 
-def lasting_jobs(function, arguments, n_jobs=None):
+def lasting_jobs(function, arguments, n_jobs=None, on_result=None):
     """Results of `function` for each tuple of arguments, in their order.
 
     What a process or machine had not finished when it was lost is computed again, until
@@ -30,6 +30,8 @@ def lasting_jobs(function, arguments, n_jobs=None):
         For each call.
     n_jobs : int or None, default=None
         As for `joblib.Parallel`.
+    on_result : callable or None, default=None
+        Called without arguments whenever a result has come.
 
     Returns
     -------
@@ -47,6 +49,8 @@ def lasting_jobs(function, arguments, n_jobs=None):
                 delayed(_numbered)(function, i, arguments[i]) for i in left
             ):
                 found[i] = result
+                if on_result is not None:
+                    on_result()
         except Exception as error:
             n_losses = 1 if len(found) > n_found else n_losses + 1
             if not _is_loss(error) or n_losses == _N_LOSSES:

@@ -1,0 +1,5 @@
+"""Work that is shared out among processes and machines."""
+
+from ._lasting import lasting_jobs
+
+__all__ = ["lasting_jobs"]
