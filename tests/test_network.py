@@ -9,6 +9,7 @@ from ecgdan_sk.network import (
     LeadAttention,
     LinearRisk,
     TemporalAttention,
+    Trunk,
     present_leads,
 )
 
@@ -92,6 +93,42 @@ def test_temporal_attention_rows_sum_to_one_and_pool():
     torch.testing.assert_close(
         layer(x)[:, lead, 4 * head : 4 * head + 4], expected, atol=1e-5, rtol=1e-5
     )
+
+
+@pytest.mark.parametrize("n_times", [8, 101, 608, 1000])
+@pytest.mark.parametrize("training", [False, True])
+def test_a_trunk_computes_what_its_layers_say(n_times, training):
+    torch.manual_seed(0)
+    trunk = Trunk(8).double()
+    x = torch.randn(3, 5, n_times, dtype=torch.float64)
+    trunk(x)  # statistics that are not those of the start
+    trunk.train(training)
+    # The same written out: an asinh, and a normalisation after each convolution.
+    wide = trunk.norm(trunk.stem(torch.stack([x, torch.asinh(10 * x)], dim=1))).relu()
+    block = trunk.block
+    out = block.norm_1(block.conv_1(wide)).relu()
+    out = block.norm_2(block.conv_2(out)) + block.widen(block.pool(wide))
+    torch.testing.assert_close(trunk(x), out.relu(), atol=1e-10, rtol=1e-10)
+
+
+def test_gates_are_those_of_gated_attention():
+    torch.manual_seed(0)
+    layer = TemporalAttention(n_leads=5, n_channels=8, n_heads=2).double()
+    torch.nn.init.normal_(layer.gate_bias)
+    x = torch.randn(3, 8, 5, 30, dtype=torch.float64)
+    lead = 3
+    gate = x[:, :, lead].mT @ layer.to_gate[lead] + layer.gate_bias[lead]
+    signal, valve = gate.chunk(2, dim=2)
+    scores = (signal.tanh() * valve.sigmoid()) @ layer.to_score[lead]
+    torch.testing.assert_close(layer.attention(x)[:, lead], scores.softmax(1).mT)
+
+
+def test_the_gradient_by_the_ecg_is_right_where_it_is_zero():
+    torch.manual_seed(0)
+    trunk = Trunk(8).double().eval()
+    x = torch.randn(1, 2, 24, dtype=torch.float64)
+    x[:, 0, ::3] = 0.0
+    assert torch.autograd.gradcheck(trunk, x.requires_grad_())
 
 
 def test_lead_attention_gives_absent_leads_no_weight():

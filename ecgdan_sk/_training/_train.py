@@ -57,6 +57,7 @@ def train_net(
         module,
         criterion,
         optimizer=torch.optim.AdamW,
+        optimizer__fused=True,
         optimizer__weight_decay=weight_decay,
         lr=lr,
         max_epochs=max_epochs,
