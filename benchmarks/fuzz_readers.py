@@ -113,7 +113,7 @@ def fuzz(name, path, folder, n_mutations, rng):
     """Damage one file as often as asked, and print what became of it."""
     folder.mkdir(exist_ok=True)
     data, target = path.read_bytes(), folder / path.name
-    for beside in path.parent.glob(f"{path.stem}.*"):
+    for beside in path.parent.glob(f"{path.stem}*"):
         (folder / beside.name).write_bytes(beside.read_bytes())
     n_read, slowest = 0, 0.0
     for _ in range(n_mutations):

@@ -12,11 +12,18 @@ from ecg_writers import (
     aecg_xml,
     cardiosoft_xml,
     ecg_counts,
+    ishne_bytes,
+    mfer_bytes,
+    mortara_xml,
     muse_xml,
+    schiller_xml,
     scp_bytes,
     sierra_xml,
+    subtracted_scp,
+    watch_csv,
     write_dicom,
     write_edf,
+    write_segments,
     write_wfdb,
 )
 
@@ -64,7 +71,7 @@ def _damage(data, at, rng):
 
 def damaged(name, data, rng):
     """A file of that format, damaged where its own checksum does not tell."""
-    if name == "scp":
+    if name in ("scp", "beats"):
         return with_checksum(mutated(data, rng))
     if name == "npz":
         return _with_damaged_member(data, rng)
@@ -103,10 +110,20 @@ def write_seeds(folder):
         "sierra.xml": sierra_xml(counts),
         "scp.scp": scp_bytes(counts),
         "csv.csv": csv_text(counts[:, :100]).encode(),
+        "mortara.xml": mortara_xml(counts[:, :100], median=counts[:, :50]),
+        "schiller.xml": schiller_xml(counts[:, :100]),
+        "beats.scp": subtracted_scp(
+            counts, counts[:, 100:200], [(0, 131, 150, 180), (0, 401, 420, 450)]
+        ),
+        "ishne.ecg": ishne_bytes(counts[:3, :400], ("I", "II", "V1")),
+        "mfer.mwf": mfer_bytes(counts),
+        "watch.csv": watch_csv(counts[0] * 5.0),
     }.items():
         (folder / name).write_bytes(data)
         paths[name.split(".")[0]] = folder / name
     paths["wfdb"] = write_wfdb(folder, "record", counts)
+    paths["segments"] = write_segments(folder, "segments", counts, (200, 300), 50)
+    paths["flac"] = write_wfdb(folder, "flac", counts, fmt="516")
     frames = write_wfdb(folder, "frames", counts, fmt="212")
     text = frames.read_text().replace("500 500", "125 125", 1)
     frames.write_text(text.replace(" 212 ", " 212x4 "))

@@ -389,3 +389,172 @@ def write_edf(
         file.setEquipment("Holter")
         file.writeSamples([row.astype(np.int32) for row in rows], digital=True)
     return path
+
+
+def subtracted_scp(counts, beat, places, leads=LEADS, trigger=20):
+    """SCP-ECG whose rhythm lacks a reference beat (n_leads, n) where `places` say.
+
+    A place is the type of a beat, and the first, trigger and last sample, from 1.
+    """
+    residual = counts.copy()
+    for kind, first, fiducial, last in places:
+        if kind == 0:
+            at = first - (fiducial - trigger) - 1
+            residual[:, first - 1 : last] -= beat[:, at : at + last - first + 1]
+    n_times = beat.shape[1]
+    whole = scp_bytes(residual, leads, order=1, flags=1)
+    sections = _scp_sections(whole)
+    data = [_huffman(np.concatenate([row[:2], np.diff(row, n=2)])) for row in beat]
+    sections[4] = struct.pack("<HHH", 2 * n_times, trigger, len(places)) + b"".join(
+        struct.pack("<HIII", *place) for place in places
+    )
+    sections[5] = (
+        struct.pack("<HHBB", 5000, 2000, 2, 0)
+        + b"".join(struct.pack("<H", len(row)) for row in data)
+        + b"".join(data)
+    )
+    return _scp_file(dict(sorted(sections.items())))
+
+
+def _scp_sections(data):
+    """Number of a section -> its content."""
+    found, at = {}, 6
+    while at < len(data):
+        number, length = struct.unpack("<HI", data[at + 2 : at + 8])
+        found[number] = data[at + 16 : at + length]
+        at += length
+    found.pop(0)
+    return found
+
+
+def mortara_xml(counts, leads=LEADS, rate=500, per_mv=200, median=None, offset=0):
+    """Mortara ELI XML, as open readers take it; no specification is public."""
+
+    def channels(tag, counts, more=""):
+        return "".join(
+            f'<{tag} {more} NAME="{lead}" '
+            f'DATA="{base64.b64encode(row.astype("<i2").tobytes()).decode()}"/>'
+            for lead, row in zip(leads, counts)
+        )
+
+    layout = f'BITS="16" FORMAT="SIGNED" UNITS_PER_MV="{per_mv}" SAMPLE_FREQ="{rate}" '
+    layout += 'ENCODING="BASE64"'
+    each = f'OFFSET="{offset}" DURATION="{counts.shape[1]}" {layout}'
+    beats = channels("TYPICAL_CYCLE_CHANNEL", [] if median is None else median)
+    return f"""<?xml version="1.0" encoding="UTF-8"?>
+<ECG ACQUISITION_TIME="20150403091500" AGE="58" AGE_UNITS="YEARS" VENT_RATE="72"
+ AVERAGE_RR="833"><SUBJECT ID="M-12" GENDER="Female" DOB="19570102"/>
+<SOURCE MANUFACTURER="Mortara Instrument" MODEL="ELI 250"/>
+<AUTOMATIC_INTERPRETATION><STATEMENT TEXT="Sinus rhythm" REASON="P waves"/>
+</AUTOMATIC_INTERPRETATION><TYPICAL_CYCLE PR_DURATION="150" QRS_DURATION="94" QT="396"
+ QTC="431" P_AXIS="41" QRS_AXIS="-20" T_AXIS="33" {layout}>{beats}</TYPICAL_CYCLE>
+{channels("CHANNEL", counts, each)}
+</ECG>""".encode()
+
+
+def schiller_xml(counts, leads=LEADS, rate=500, step=5, unit="uV"):
+    """Schiller XML, as open readers take it; no specification is public."""
+    channels = "".join(
+        f"<channel><name>{lead}</name><datastype>COMMASEPARATE</datastype>"
+        f"<data>{','.join(map(str, row))}</data></channel>"
+        for lead, row in zip(leads, counts)
+    )
+    return f"""<?xml version="1.0" encoding="UTF-8"?>
+<examdescript><vendor>SCHILLER</vendor><startdatetime><date>20180604</date>
+<time>134500</time></startdatetime><patdata><id>S-3</id><gender>male</gender>
+<birthdate>19500604</birthdate></patdata>
+<eventdata><event><wavedata><type>ECG_AVERAGES</type></wavedata>
+<wavedata><type>ECG_RHYTHMS</type><resolution><samplerate><value>{rate}</value>
+<exponent>1</exponent></samplerate><yres><unitperbit>{step}</unitperbit>
+<units>{unit}</units></yres></resolution>{channels}</wavedata></event></eventdata>
+</examdescript>""".encode()
+
+
+def ishne_bytes(counts, leads=LEADS, rate=200, nanovolts=5000, comment=b"Holter"):
+    """An ISHNE Holter file by its standard."""
+    codes = ("X", "Y", "Z", *LEADS, "ES", "AS", "AI")
+    padded = [codes.index(lead) + 2 if lead in codes else 0 for lead in leads]
+    padded += [-9] * (12 - len(leads))
+    n_leads, n_times = counts.shape
+    header = (
+        struct.pack("<iiiih", len(comment), n_times, 522, 522 + len(comment), 1)
+        + b"First".ljust(40, b"\0")
+        + b"Last".ljust(40, b"\0")
+        + b"H-8".ljust(20, b"\0")
+        + struct.pack("<hh", 2, 0)
+        + struct.pack("<12h", 1, 2, 1940, 5, 2, 2010, 6, 2, 2010, 8, 30, 15)
+        + struct.pack("<h12h12h", n_leads, *padded, *[1] * 12)
+        + struct.pack("<12h", *[nanovolts] * n_leads, *[-9] * (12 - n_leads))
+        + struct.pack("<h", 0)
+        + b"Recorder".ljust(40, b"\0")
+        + struct.pack("<h", rate)
+        + bytes(248)
+    )
+    checksum = struct.pack("<H", binascii.crc_hqx(header + comment, 0xFFFF))
+    samples = counts.T.astype("<i2").tobytes()
+    return b"ISHNE1.0" + checksum + header + comment + samples
+
+
+def watch_csv(values, unit="µV", more=("Lead,Lead I",), comma=False):
+    """The ECG of an Apple Watch, as its telephone exports it."""
+    lines = ["Name,A B", 'Date of Birth,"Jan 15, 1960"']
+    lines += ["Recorded Date,2024-01-15 18:15:35 +0100", "Classification,Sinus Rhythm"]
+    lines += ["Symptoms,", 'Device,"Watch6,7"', "Sample Rate,512 hertz", "", *more]
+    lines += [f"Unit,{unit}", "", *(f"{value:.3f}" for value in values)]
+    if comma:
+        lines[-len(values) :] = [
+            line.replace(".", ",") for line in lines[-len(values) :]
+        ]
+    return "\n".join(lines).encode() + b"\n"
+
+
+def mfer_bytes(counts, leads=LEADS, rate=500, step_uv=5):
+    """MFER by ISO 22077-1: a frame of 16-bit samples in one block for each lead."""
+    codes = _SCP_CODES
+    n_leads, n_times = counts.shape
+
+    def tag(code, value):
+        size = len(value)
+        length = bytes([size]) if size < 128 else b"\x84" + struct.pack(">I", size)
+        return bytes([code]) + length + value
+
+    attributes = b"".join(
+        bytes([0x3F, i, 4, 0x09, 2]) + struct.pack("<H", codes[lead])
+        for i, lead in enumerate(leads)
+    )
+    return (
+        tag(0x40, b"MFR Standard 12 leads ECG".ljust(32))
+        + tag(0x01, b"\1")
+        + tag(0x08, b"\1\0")
+        + tag(0x0B, bytes([0, 0]) + struct.pack("<h", rate))
+        + tag(0x0C, bytes([0, 256 - 6]) + struct.pack("<h", step_uv))
+        + tag(0x0A, b"\0")
+        + tag(0x17, b"Maker^Cart^1^2")
+        + tag(0x82, b"J-1")
+        + tag(0x83, bytes([64]) + struct.pack("<HHBB", 0, 1955, 3, 4))
+        + tag(0x84, b"\1")
+        + tag(0x85, struct.pack("<H", 2019) + bytes([5, 6, 7, 8, 9]))
+        + tag(0x05, struct.pack("<I", n_leads))
+        + tag(0x04, struct.pack("<I", n_times))
+        + tag(0x06, struct.pack("<I", 1))
+        + attributes
+        + tag(0x1E, counts.astype("<i2").tobytes())
+        + b"\x80\0"
+    )
+
+
+def write_segments(folder, name, counts, sizes, gap=0):
+    """A WFDB record of segments of these sizes, with a gap of NaN before the last."""
+    lines, first = [], 0
+    for i, size in enumerate(sizes):
+        segment = f"{name}_{i:04d}"
+        write_wfdb(folder, segment, counts[:, first : first + size])
+        if gap and i == len(sizes) - 1:
+            lines.append(f"~ {gap}")
+        lines.append(f"{segment} {size}")
+        first += size
+    total = first + gap
+    head = f"{name}/{len(lines)} {len(counts)} 500 {total} 10:30:00 03/02/2021"
+    header = folder / f"{name}.hea"
+    header.write_text("\n".join([head, *lines, "# Age: 62", "# Sex: F"]) + "\n")
+    return header

@@ -57,6 +57,7 @@ ROOMS = {
 }
 
 READERS = ("wfdb", "pydicom", "sierraecg", "h5py", "pyedflib", "defusedxml")
+READERS += ("ecgdatakit", "soundfile")
 MAY_NAME = {
     "skorch": {"_training"},
     "torch.distributed": {"_training"},

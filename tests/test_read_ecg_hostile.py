@@ -196,10 +196,10 @@ def test_a_header_that_claims_too_much_is_refused_before_allocation(tmp_path, co
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ("r 12 500", "r/3 12 500", "expected one segment"),
+        ("r 12 500", "r/3 12 500", "names 12 segments and claims 3"),
         ("r 12 500", "r 13 500", "describes 12 signals"),
         ("r 12 500 500", "r 12", "expected one segment"),
-        ("r.dat 16 ", "r.dat 516 ", "of format 516; expected .* formats 8, 16"),
+        ("r.dat 16 ", "r.dat 517 ", "of format 517; expected .* formats 8, 16"),
         ("/mV", "/mmHg", "expected 'mV', 'uV'|expected mV, uV"),
         ("r.dat", "q.dat", "q.dat is not beside it"),
     ],

@@ -135,12 +135,19 @@ def test_dicom_equals_pydicom(ecgdan_data, name):
 
 
 def test_the_folder_of_vendors_reads_but_for_what_is_named(ecgdan_data):
-    with pytest.warns(UserWarning, match="Left out are 8 of 16 files"):
+    with (
+        pytest.warns(UserWarning, match="Left out are 8 of 16 files"),
+        pytest.warns(UserWarning, match="3 of 8 recordings hold the same samples"),
+    ):
         ecgs = read_ecg_folder(ecgdan_data / "vendor", "*/*.xml")
     assert len(ecgs.X) == len(PHILIPS) + 2
-    refused = ecgs.errors[~ecgs.errors["error"].str.contains("files have 12 leads")]
+    refused = ecgs.errors[~ecgs.errors["error"].str.contains("It lasts 0.026 s")]
     names = refused["path"].str.split("/").str[-1].tolist()
     assert names == ["empty.xml", "invalid-doc-type.xml", "invalid-doc-version.xml"]
+    copies = ecgs.report.files["duplicate_of"][
+        "philips_sierra_xml/repbeats_example.xml"
+    ]
+    assert copies == "philips_sierra_xml/129DYPRG.xml"
 
 
 @pytest.mark.parametrize(

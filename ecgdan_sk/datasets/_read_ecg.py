@@ -14,8 +14,13 @@ from ._formats._cardiosoft import cardiosoft
 from ._formats._csv_and_numpy import csv, npy, npz
 from ._formats._dicom import dicom
 from ._formats._edf import edf
+from ._formats._ishne import MAGIC, ishne
+from ._formats._mfer import is_mfer, mfer
+from ._formats._mortara import mortara
 from ._formats._muse import muse
+from ._formats._one_lead import is_one_lead, one_lead
 from ._formats._recording import MEASUREMENTS, ECGFileError, reading
+from ._formats._schiller import is_schiller, schiller
 from ._formats._scp import is_scp, scp
 from ._formats._sierra import sierra
 from ._formats._wfdb import header_of, is_header, wfdb_record
@@ -26,22 +31,24 @@ _XML = {
     "CardiologyXML": ("GE CardioSoft XML", cardiosoft),
     "restingecgdata": ("Philips Sierra XML", sierra),
     "AnnotatedECG": ("HL7 aECG", aecg),
+    "ECG": ("Mortara ELI XML", mortara),
 }
 _KNOWN = (
-    "WFDB, GE MUSE XML, GE CardioSoft XML, Philips Sierra XML, HL7 aECG, DICOM, "
-    "SCP-ECG, EDF, CSV, NumPy"
+    "WFDB, GE MUSE XML, GE CardioSoft XML, Philips Sierra XML, HL7 aECG, Mortara ELI "
+    "XML, Schiller XML, DICOM, SCP-ECG, EDF, ISHNE, MFER, CSV, NumPy"
 )
-_LARGEST = 500_000_000  # bytes held in memory; EDF and WFDB are not
+_LARGEST = 500_000_000  # bytes held in memory; EDF, ISHNE and WFDB are not
 
 
 def read_ecg(path, *, sampling_rate=None, kind="rhythm"):
-    """Read one ECG of any vendor: WFDB, XML, DICOM, SCP-ECG, EDF, CSV or NumPy.
+    """Read one ECG of any vendor: WFDB, XML, DICOM, SCP-ECG, EDF, MFER, CSV or NumPy.
 
     The format is recognised by the content of the file, not by its name: WFDB (by its
-    header, its record's name or one of its signal files), GE MUSE XML, GE CardioSoft
-    XML (UK Biobank field 20205), Philips Sierra XML, HL7 aECG, DICOM waveforms,
-    SCP-ECG, EDF and BDF, CSV with a line of lead names, such as ``I`` or ``I (uV)``,
-    and NumPy arrays in mV.
+    header, its record's name or one of its signal files; of several segments, and in
+    FLAC too), GE MUSE XML, GE CardioSoft XML (UK Biobank field 20205), Philips Sierra
+    XML, HL7 aECG, Mortara ELI XML, Schiller XML, DICOM waveforms, SCP-ECG, EDF and BDF,
+    ISHNE Holter, MFER, the CSV of one lead that watches export, CSV with a line of lead
+    names, such as ``I`` or ``I (uV)``, and NumPy arrays in mV.
 
     Amplitudes become mV by the units and gains in the file, and leads are named and
     ordered as `ecgdan_sk.records.LEADS`, in DICOM by their codes. Where all twelve are
@@ -93,7 +100,8 @@ def read_ecg(path, *, sampling_rate=None, kind="rhythm"):
 
     References
     ----------
-    EN 1064:2020 (SCP-ECG); DICOM PS3.3, Waveform; HL7 v3 Annotated ECG, R1 (2005).
+    EN 1064:2020 (SCP-ECG); DICOM PS3.3, Waveform; HL7 v3 Annotated ECG, R1 (2005);
+    Badilini (1998), the ISHNE Holter Standard Output File Format; ISO 22077-1 (MFER).
 
     Examples
     --------
@@ -215,6 +223,10 @@ def read_recording(path, unstated_rate=None):
             raise ECGFileError(f"it is empty; expected one of {_KNOWN}.")
     if start[:8] in (b"0       ", b"\xffBIOSEMI"):
         return _read(path, "EDF", edf, path, size)
+    if start[:8] == MAGIC:
+        return _read(path, "ISHNE", ishne, path, size)
+    if is_mfer(path, start):
+        return _read(path, "MFER", mfer, path, size)
     if start[:6] == b"\x93NUMPY":
         return _read(path, "NumPy", npy, path, unstated_rate)
     with reading(path, "an ECG"):
@@ -249,17 +261,21 @@ def _of_bytes(path, data, unstated_rate):
             raise ECGFileError(
                 "it is a WFDB header, whose name must end in .hea; rename it."
             )
+    if is_one_lead(data):
+        return _read(path, "CSV of one lead", one_lead, data)
     return _read(path, "CSV", _of_text, data, unstated_rate)
 
 
 def _xml_reader(data):
     """Root of the XML, with the name and the reader of its kind."""
     root = parse_xml(data)
+    if is_schiller(root):
+        return root, ("Schiller XML", schiller)
     if root.tag not in _XML:
         raise ECGFileError(
             f"its XML is a <{root.tag}>; expected "
             + ", ".join(f"<{tag}> ({name})" for tag, (name, _) in _XML.items())
-            + "."
+            + " or the eventdata of Schiller."
         )
     return root, _XML[root.tag]
 

@@ -14,7 +14,7 @@ from ..records import ECGRecords, LazySignals
 from ..records._leads_and_ids import lead_names
 from ._check_leads import checked
 from ._formats._recording import ECGFileError
-from ._formats._wfdb import header_of
+from ._formats._wfdb import files_of
 from ._layouts import brought_to, changes, misfit, wanted_layout
 from ._read_ecg import (
     check_kind,
@@ -173,7 +173,7 @@ def _checked_layout(sampling_rate, duration, leads):
 
 
 def _recordings(folder, pattern):
-    """Files to read: signal files of WFDB stand behind their headers."""
+    """Files to read: those that headers of WFDB name stand behind these."""
     if not folder.is_dir():
         raise FileNotFoundError(f"There is no folder {folder}.")
     files = sorted(
@@ -182,14 +182,9 @@ def _recordings(folder, pattern):
         if path.is_file()
         and not any(part.startswith(".") for part in path.relative_to(folder).parts)
     )
-    headers = {path for path in files if path.suffix == ".hea"}
-    paths = [
-        path
-        for path in files
-        if path in headers
-        or path.with_suffix(".hea") not in headers
-        or header_of(path) is None
-    ]
+    headers = [path for path in files if path.suffix == ".hea"]
+    named = set().union(*map(files_of, headers))
+    paths = [path for path in files if path not in named]
     if not paths:
         raise FileNotFoundError(f"There is no file {pattern!r} in {folder}.")
     return paths

@@ -4,8 +4,6 @@ import re
 from datetime import datetime
 from pathlib import Path
 
-import numpy as np
-
 from ._recording import (
     ECGFileError,
     Recording,
@@ -18,7 +16,7 @@ from ._recording import (
     sex_code,
     waveform,
 )
-from ._xml import attribute_of, parse_xml, text_of
+from ._xml import attribute_of, listed_counts, parse_xml, text_of
 
 _MEASURED = {
     "heart_rate_bpm": "VentricularRate",
@@ -107,7 +105,7 @@ def _waveform(element, fallback):
             "it gives no Resolution for its counts; expected a number of uV per count."
         )
     found = element.findall("WaveformData")
-    counts = [_counts(data.text) for data in found]
+    counts = [listed_counts(data.text) for data in found]
     leads = [data.get("lead", "") for data in found]
     # Divided last, so that whole microvolts come back as written.
     unit = _unit(element, fallback)
@@ -120,17 +118,6 @@ def _unit(*elements):
     told = (attribute_of(element, "Resolution", "units") for element in elements)
     unit = next((text.strip() for text in told if text and text.strip()), "uV")
     return re.sub(r"(?i)\s*(per|/)\s*(lsb|bit|count)$", "", unit)
-
-
-def _counts(text):
-    """Numbers separated by commas."""
-    try:
-        return np.array((text or "").replace(",", " ").split(), dtype=np.float64)
-    except ValueError as error:
-        raise ECGFileError(
-            f"its waveform holds what is no number ({error}); expected integers "
-            "separated by commas."
-        ) from error
 
 
 def _moment(element):

@@ -1,7 +1,5 @@
 """GE MUSE XML: resting ECGs as the MUSE system exports them."""
 
-import base64
-import binascii
 import re
 
 import numpy as np
@@ -18,7 +16,7 @@ from ._recording import (
     sex_code,
     waveform,
 )
-from ._xml import text_of
+from ._xml import base64_counts, text_of
 
 _MEASURED = {
     "heart_rate_bpm": "VentricularRate",
@@ -100,7 +98,7 @@ def _signal(lead):
         raise ECGFileError(
             f"lead {name} gives no LeadAmplitudeUnitsPerBit; expected a number above 0."
         )
-    counts = _counts(name, text_of(lead, "WaveFormData", ""))
+    counts = base64_counts(name, text_of(lead, "WaveFormData"))
     claimed = number(text_of(lead, "LeadSampleCountTotal"))
     if not np.isnan(claimed) and claimed != len(counts):
         raise ECGFileError(
@@ -116,18 +114,6 @@ def _unit(lead):
     """Unit of what a step of a lead is told in."""
     unit = text_of(lead, "LeadAmplitudeUnits", "MICROVOLTS")
     return _UNITS.get(unit.upper(), unit)
-
-
-def _counts(name, text):
-    """Counts of a lead, of which none is cut in two."""
-    try:
-        data = base64.b64decode("".join(text.split()), validate=True)
-        return np.frombuffer(data, dtype="<i2").astype(np.float64)
-    except (binascii.Error, ValueError) as error:
-        raise ECGFileError(
-            f"the samples of lead {name} are damaged ({error}); expected 16-bit "
-            "counts in base64."
-        ) from error
 
 
 def _statements(diagnosis):

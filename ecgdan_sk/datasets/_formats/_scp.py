@@ -1,8 +1,8 @@
 """SCP-ECG (EN 1064, ISO 11073-91064): sections 0 to 8 of a file.
 
 Read are 16-bit samples and those packed by the standard's default Huffman table, whole
-or as first or second differences. What needs a reference beat added back, thins out
-samples between beats or brings tables of its own is refused.
+or as first or second differences, with the reference beat added back where it was
+subtracted. What thins out samples between beats or brings tables of its own is refused.
 """
 
 import binascii
@@ -50,10 +50,9 @@ def scp(data):
                 "its waveforms."
             )
     packed = _is_packed(sections.get(2))
-    spans = _leads(sections[3])
     patient = _patient(sections.get(1, b""))
     return Recording(
-        rhythm=_waveform(sections[6], spans, packed),
+        rhythm=_waveform(sections, packed),
         statements=_statements(sections.get(8)),
         measurements=_measurements(sections.get(7)),
         **patient,
@@ -111,13 +110,8 @@ def _is_packed(section):
 
 
 def _leads(section):
-    """Name and number of samples of each lead."""
+    """Name, first and last sample of each lead, and whether beats were subtracted."""
     n_leads, flags = _integer(section, 0, 1), _integer(section, 1, 1)
-    if flags & 1:
-        raise ECGFileError(
-            "its rhythm is what is left after subtraction of a reference beat, which "
-            "is not read. Export it without compression, or as XML or DICOM."
-        )
     spans = []
     for at in range(2, 2 + 9 * n_leads, 9):
         first, last = _integer(section, at, 4), _integer(section, at + 4, 4)
@@ -128,23 +122,41 @@ def _leads(section):
             "its leads begin or end at different samples; expected all leads recorded "
             "together."
         )
-    return [(name, last - first + 1) for name, first, last in spans]
+    return spans, bool(flags & 1)
 
 
-def _waveform(section, spans, packed):
+def _waveform(sections, packed):
     """The rhythm in mV."""
-    nanovolts, microseconds = _integer(section, 0, 2), _integer(section, 2, 2)
-    order, bimodal = _integer(section, 4, 1), _integer(section, 5, 1)
-    if bimodal or order > 2 or not nanovolts or not microseconds:
+    spans, subtracted = _leads(sections[3])
+    leads = [name for name, _, _ in spans]
+    if sections[6][5:6] not in (b"", b"\0"):
         raise ECGFileError(
-            f"its rhythm has {nanovolts} nV per count, {microseconds} us per sample, "
-            f"differences of order {order} and bimodal compression {bimodal}; expected "
-            "numbers above 0, order 0 to 2 and none. Export it without compression, or "
-            "as XML or DICOM."
+            "its rhythm is thinned out between beats (bimodal compression), which is "
+            "not read. Export it without compression, or as XML or DICOM."
         )
-    at = 6 + 2 * len(spans)
+    lengths = [last - first + 1 for _, first, last in spans]
+    signals, microseconds = _decoded(sections[6], leads, lengths, packed)
+    if subtracted:
+        beats = _reference_beats(sections, leads, microseconds, packed)
+        for signal, beat in zip(signals, beats):
+            _add_beats(signal, beat, spans[0][1], sections[4])
+    in_mv = [signal / 1e6 for signal in signals]
+    return waveform(in_mv, 1e6 / microseconds, leads, ("nV",))
+
+
+def _decoded(section, leads, lengths, packed):
+    """Signals of section 5 or 6 in nV, and the microseconds between samples."""
+    nanovolts, microseconds = _integer(section, 0, 2), _integer(section, 2, 2)
+    order = _integer(section, 4, 1)
+    if order > 2 or not nanovolts or not microseconds:
+        raise ECGFileError(
+            f"its samples have {nanovolts} nV per count, {microseconds} us between "
+            f"them and differences of order {order}; expected numbers above 0 and "
+            "order 0 to 2. Export it without compression, or as XML or DICOM."
+        )
+    at = 6 + 2 * len(leads)
     signals = []
-    for i, (name, n_times) in enumerate(spans):
+    for i, (name, n_times) in enumerate(zip(leads, lengths)):
         size = _integer(section, 6 + 2 * i, 2)
         counts = (_unpacked if packed else _plain)(section[at : at + size])[:n_times]
         if n_times < 1 or len(counts) < n_times:
@@ -152,9 +164,47 @@ def _waveform(section, spans, packed):
                 f"lead {name} holds {len(counts)} samples, but claims {n_times}; it is "
                 "cut short or damaged."
             )
-        signals.append(_summed(counts, order) * nanovolts / 1e6)
+        signals.append(_summed(counts, order) * nanovolts)
         at += size
-    return waveform(signals, 1e6 / microseconds, [name for name, _ in spans], ("nV",))
+    return signals, microseconds
+
+
+def _reference_beats(sections, leads, microseconds, packed):
+    """The beat of each lead that was subtracted from its rhythm, in nV."""
+    for number in (4, 5):
+        if number not in sections:
+            raise ECGFileError(
+                f"its rhythm lacks a reference beat, and section {number}, which tells "
+                "it, is missing. Export it without compression, or as XML or DICOM."
+            )
+    n_times = round(_integer(sections[4], 0, 2) * 1000 / microseconds)
+    lengths = [n_times] * len(leads)
+    beats, between = _decoded(sections[5], leads, lengths, packed)
+    if between != microseconds:
+        raise ECGFileError(
+            f"its reference beat is sampled every {between} us and its rhythm every "
+            f"{microseconds} us; expected the same."
+        )
+    return beats
+
+
+def _add_beats(signal, beat, first, section):
+    """Put back, in place, the beat wherever section 4 says that it was subtracted.
+
+    Samples are counted from 1, those of the rhythm as those of the beat.
+    """
+    trigger, n_beats = _integer(section, 2, 2), _integer(section, 4, 2)
+    for at in range(6, 6 + 14 * n_beats, 14):
+        if _integer(section, at, 2):
+            continue  # a beat of another type, left as it is
+        start, fiducial, end = (_integer(section, at + i, 4) for i in (2, 6, 10))
+        shift = fiducial - trigger  # of the beat's first sample, counted from 0
+        start = max(start, first, shift + 1)
+        end = min(end, first + len(signal) - 1, shift + len(beat))
+        if start <= end:
+            signal[start - first : end - first + 1] += beat[
+                start - shift - 1 : end - shift
+            ]
 
 
 def _plain(data):

@@ -19,12 +19,15 @@ from ._recording import (
     text_in,
     waveform,
 )
-from ._wfdb_signals import described, read_signals
+from ._wfdb_segments import joined, segments_of
+from ._wfdb_signals import check_flac, described, read_signals
 
 _LARGEST_HEADER = 100_000  # bytes
 _BYTES = {"8": 1, "16": 2, "24": 3, "32": 4, "61": 2, "80": 1, "160": 2}
 _BYTES |= {"212": 1.5, "310": 4 / 3, "311": 4 / 3}
+_BYTES |= dict.fromkeys(("508", "516", "524"), 0)  # FLAC, of any size
 _TOLD = re.compile(r"<?\b(age|sex|gender|dx)>?\s*:\s*", re.IGNORECASE)
+_NAME = re.compile(r"[-\w]+(\.\w+)?")
 _FIRST_LINE = re.compile(rb"[-\w]+(/\d+)?[ \t]+\d+[ \t]+\d.*")
 _RECORD = re.compile(
     r"[-\w]+[ \t]+(\d+)[ \t]+(\d+\.?\d*)(?:/\S*)?[ \t]+(\d+)([ \t].*)?"
@@ -45,6 +48,17 @@ def header_of(path):
     return None
 
 
+def files_of(header):
+    """Files that a header names as its signals or segments."""
+    with open(header, "rb") as file:
+        lines = text_in(file.read(_LARGEST_HEADER)).splitlines()
+    named = {line.split()[0] for line in lines[1:] if line.strip()}
+    named = {name for name in named if _NAME.fullmatch(name)}
+    return {header.with_name(name) for name in named} | {
+        header.with_name(f"{name}.hea") for name in named
+    }
+
+
 def is_header(data):
     """Whether bytes begin as a WFDB header does: record, number of signals, rate."""
     for line in data[:4096].splitlines():
@@ -54,23 +68,42 @@ def is_header(data):
 
 
 def wfdb_record(path):
-    """Recording of the record with this header."""
-    header = _checked_header(path)
-    chosen = _voltages(header.signals)
-    values, per_frame = read_signals(path, header.signals, header.n_times, chosen)
+    """Recording of the record with this header, of one segment or several."""
+    header = segments_of(path)
+    if header is None:
+        header = _checked_header(path)
+        rhythm = _waveform(path, header)
+    else:
+        rhythm = joined(path, header, _segment)
     told = dict(_told(header.comments))
     recorded_at = _moment(header.when)
     return Recording(
-        rhythm=waveform(
-            [v * np.float32(mv_per(s.unit)) for v, s in zip(values, chosen)],
-            header.sampling_rate * per_frame,
-            [signal.name for signal in chosen],
-            [signal.unit for signal in chosen],
-        ),
+        rhythm=rhythm,
         sex=sex_code(told.get("sex", told.get("gender"))),
         recorded_at=recorded_at,
         statements=tuple(filter(None, re.split(r"[,\s]+", told.get("dx", "")))),
         **age_told(told.get("age"), None, recorded_at),
+    )
+
+
+def _segment(path):
+    """Waveform of one segment of a record."""
+    if not path.is_file():
+        raise ECGFileError(
+            f"its segment {path.name} is not beside it; keep all in one folder."
+        )
+    return _waveform(path, _checked_header(path))
+
+
+def _waveform(path, header):
+    """The leads that a header describes, in mV."""
+    chosen = _voltages(header.signals)
+    values, per_frame = read_signals(path, header.signals, header.n_times, chosen)
+    return waveform(
+        [v * np.float32(mv_per(s.unit)) for v, s in zip(values, chosen)],
+        header.sampling_rate * per_frame,
+        [signal.name for signal in chosen],
+        [signal.unit for signal in chosen],
     )
 
 
@@ -109,6 +142,7 @@ def _checked_header(path):
     signals = [described(line, i) for i, line in enumerate(lines[1:])]
     n_times = int(first[3])
     _check_files(path.parent, _needed(signals, n_times))
+    check_flac(path.parent, signals, n_times)
     return _Header(float(first[2]), n_times, first[4] or "", signals, comments)
 
 

@@ -28,6 +28,9 @@ _DEFAULT_GAIN = 200.0
 _MISSING = {"80": -(1 << 7), "212": -(1 << 11), "310": -(1 << 9), "311": -(1 << 9)}
 _MISSING |= {"16": -(1 << 15), "61": -(1 << 15), "160": -(1 << 15)}
 _MISSING |= {"24": -(1 << 23), "32": -(1 << 31)}
+_MISSING |= {"508": -(1 << 7), "516": -(1 << 15), "524": -(1 << 23)}
+_FLAC = ("508", "516", "524")
+_LARGEST_FLAC = 125_000_000  # samples, since its own header may lie
 
 
 class Signal(NamedTuple):
@@ -67,6 +70,27 @@ def described(line, place):
         told["unit"] or "mV",
         told["name"] or "",
     )
+
+
+def check_flac(folder, signals, n_times):
+    """Refuse files in FLAC that hold other than the header claims.
+
+    How many bytes they take does not tell.
+    """
+    for name in dict.fromkeys(s.file for s in signals if s.fmt in _FLAC):
+        # Imported here: only these files need it.
+        import soundfile
+
+        own = [signal for signal in signals if signal.file == name]
+        claimed = len(own), n_times * own[0].per_frame
+        found = soundfile.info(str(folder / name))
+        same = (len(own), found.frames) == (found.channels, claimed[1])
+        if not same or found.format != "FLAC" or np.prod(claimed) > _LARGEST_FLAC:
+            raise ECGFileError(
+                f"its header claims {claimed[1]} samples of {claimed[0]} signals in "
+                f"{name}, which holds {found.frames} of {found.channels} as "
+                f"{found.format}; it is cut short, or the header is another's."
+            )
 
 
 def read_signals(path, signals, n_times, chosen):

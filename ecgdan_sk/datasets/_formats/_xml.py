@@ -1,6 +1,10 @@
 """The one way XML is parsed here: no entities, nothing fetched, nothing expanded."""
 
+import base64
+import binascii
 import re
+
+import numpy as np
 
 from ._recording import ECGFileError, text_in
 
@@ -66,6 +70,29 @@ def _in_utf8(data):
 def _is_utf16(data):
     """Whether bytes begin as UTF-16 does."""
     return data[:2] in (b"\xff\xfe", b"\xfe\xff") or b"\0" in data[:4]
+
+
+def base64_counts(name, text):
+    """Counts of a lead, 16-bit little-endian in base64, of which none is cut in two."""
+    try:
+        data = base64.b64decode("".join((text or "").split()), validate=True)
+        return np.frombuffer(data, dtype="<i2").astype(np.float64)
+    except (binascii.Error, ValueError) as error:
+        raise ECGFileError(
+            f"the samples of lead {name} are damaged ({error}); expected 16-bit "
+            "counts in base64."
+        ) from error
+
+
+def listed_counts(text):
+    """Numbers separated by commas."""
+    try:
+        return np.array((text or "").replace(",", " ").split(), dtype=np.float64)
+    except ValueError as error:
+        raise ECGFileError(
+            f"its waveform holds what is no number ({error}); expected integers "
+            "separated by commas."
+        ) from error
 
 
 def text_of(element, path, default=None):
