@@ -48,6 +48,24 @@ def told(records):
     return (patient, age, row["sex"], date, row["device"], row["statements"])
 
 
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("a.xml", mortara_xml(COUNTS, per_mv=400)),
+        ("a.ecg", ishne_bytes(COUNTS, nanovolts=2500)),
+        ("a.scp", subtracted_scp(COUNTS, COUNTS[:, 100:200], PLACES)),
+    ],
+)
+def test_another_program_reads_the_same(tmp_path, name, content):
+    parser = pytest.importorskip("ecgdatakit.parsing.parser")
+    records = read(tmp_path, content, name)
+    theirs = parser.FileParser().parse(tmp_path / name).leads
+    in_mv = [lead.samples for lead in theirs]
+    assert [lead.label for lead in theirs] == list(records.leads)
+    assert {lead.units for lead in theirs} == {"mV"}
+    np.testing.assert_allclose(records.signals[0], in_mv, atol=1e-6)
+
+
 def test_mortara_xml(tmp_path):
     records = read(tmp_path, mortara_xml(COUNTS, per_mv=400, median=COUNTS[:, :300]))
     assert (records.leads, records.sampling_rate) == (LEADS, 500)
