@@ -13,7 +13,9 @@ from scipy import ndimage
 _MS = 0.5  # samples per millisecond
 
 # Reliability that the P wave of the median beat needs, in a regular rhythm and not.
-_RELIABLE_P, _RELIABLE_P_IRREGULAR = 0.4, 0.9
+_RELIABLE_P, _RELIABLE_P_IRREGULAR = 0.75, 0.95
+_SPIKE = int(14 * _MS)  # samples that a pacing spike reaches to each side
+_T_REST = 0.175  # part of the velocity of T at which it has ended
 _IRREGULAR = 0.06  # typical change from one RR interval to the next, relative
 
 
@@ -103,12 +105,18 @@ def pacing_spikes(beat, fiducials):
 
 def without_spike(beat, spike):
     """The beat with a straight line in place of the pacing spike."""
-    beat, reach = beat.copy(), int(14 * _MS)
-    first, last = max(spike - reach, 0), spike + reach
+    beat = beat.copy()
+    first, last = max(spike - _SPIKE, 0), spike + _SPIKE
     beat[:, first:last] = np.linspace(
         beat[:, first], beat[:, last], last - first, axis=1, endpoint=False
     )
     return beat
+
+
+def after_spike(fiducials, spike):
+    """The same fiducials with a QRS that does not begin before the spike is over."""
+    onset = np.fmin(fiducials.qrs_offset - 40 * _MS, spike + _SPIKE)
+    return fiducials._replace(qrs_onset=max(fiducials.qrs_onset, float(onset)))
 
 
 def _speed(beat, sigma):
@@ -121,7 +129,7 @@ def _speed(beat, sigma):
 
 def _qrs_limits(beat, r):
     """First and last sample of the QRS in any lead, from the spatial velocity."""
-    speed = _speed(beat, 3 * _MS)
+    speed = _speed(beat, 2 * _MS)
     reach = int(100 * _MS)
     centre = r - reach + int(speed[r - reach : r + reach].argmax())
     before = speed[max(centre - int(200 * _MS), 0) : centre - int(60 * _MS)]
@@ -131,8 +139,8 @@ def _qrs_limits(beat, r):
     top, rest = speed[centre], np.quantile(np.concatenate([before, after]), 0.5)
     fast = near.start + np.flatnonzero(speed[near] > max(0.15 * top, 4 * rest))
     first, last = (fast[0], fast[-1]) if len(fast) else (centre, centre)
-    onset = _steps_to_rest(speed[first::-1], top, before, 0.25, 0.08, int(16 * _MS))
-    offset = _steps_to_rest(speed[last:], top, after, 0.25, 0.04, int(28 * _MS))
+    onset = _steps_to_rest(speed[first::-1], top, before, 0.25, 0.035, int(16 * _MS))
+    offset = _steps_to_rest(speed[last:], top, after, 0.25, 0.035, int(28 * _MS))
     return int(first - onset), int(last + offset)
 
 
@@ -150,28 +158,37 @@ def _steps_to_rest(speed, top, around, quantile, part, n_quiet):
 
 
 def _t_wave(beat, onset, offset, next_wave, rr):
-    """Peak and end of the T wave on its first principal component.
+    """Peak and end of the T wave; the end by a threshold on the spatial velocity.
 
-    The tangent at the steepest descent (Lepeschkin and Surawicz 1952) meets rest at two
-    standard deviations of a Gaussian wave; observers place the end a third further.
+    T ends where the velocity of all leads together, after the last fast part of T, has
+    come down to rest but for `_T_REST` of its rise. A T wave that is inverted or
+    biphasic, or flat in some leads, has such an end; no lead is sought on its own.
     """
-    first = int(offset + 40 * _MS)
+    first = int(offset + 60 * _MS)
     latest = onset + min(0.75 * rr, 300 * _MS + 0.45 * rr)
-    last = int(min(latest, next_wave, beat.shape[1] - 10))
+    last = int(min(latest, next_wave - 16 * _MS, beat.shape[1] - 10))
     if last - first < 80 * _MS:
         return np.nan, np.nan
-    part = ndimage.gaussian_filter1d(beat[:, first:last], 10 * _MS, axis=1)
-    part = part - part[:, -10:].mean(axis=1, keepdims=True)
-    wave = np.linalg.eigh(part @ part.T)[1][:, -1] @ part
-    wave = wave * np.sign(wave[np.abs(wave).argmax()])
-    peak = int(wave.argmax())
-    slope = np.gradient(wave)
-    steep = peak + int(slope[peak:].argmin())
-    rest = wave[steep:].min()
-    end = steep + 1.35 * (wave[steep] - rest) / max(-slope[steep], 1e-9)
-    if slope[steep] >= 0 or first + end > beat.shape[1]:
+    speed = _speed(beat, 8 * _MS)[first:last]
+    rest, top = np.quantile(speed, 0.1), speed.max()
+    quiet = np.flatnonzero(speed < rest + _T_REST * (top - rest))
+    # What is fast and has no rest after it is the next P wave.
+    fast = np.flatnonzero(speed[: quiet[-1]] >= (rest + top) / 2)
+    steepest = int(speed.argmax())
+    if len(fast) and quiet[-1] > steepest:
+        end = int(quiet[quiet > fast[-1]][0])
+    else:
+        end = steepest + int(speed[steepest:].argmin())
+    if end < 40 * _MS:
         return np.nan, np.nan
-    return float(first + peak), float(first + end)
+    return float(first + _t_peak(beat[:, first : first + end])), float(first + end)
+
+
+def _t_peak(wave):
+    """Sample of the peak of a T wave (L, n) on its first principal component."""
+    wave = ndimage.gaussian_filter1d(wave, 10 * _MS, axis=1)
+    wave = wave - wave[:, -1:]
+    return np.abs(np.linalg.eigh(wave @ wave.T)[1][:, -1] @ wave).argmax()
 
 
 def _p_wave(beat, onset, last_t):
@@ -185,13 +202,16 @@ def _p_wave(beat, onset, last_t):
     hump = (hump * hump).sum(axis=0)
     # The foot of the QRS is no P wave: that peaks 40 ms before it at least.
     peak = 12 + int(hump[12 : -int(40 * _MS)].argmax())
-    speed = _speed(part, 10 * _MS)
-    side = int(60 * _MS)
-    left = max(peak - side, 0)
-    up = left + int(speed[left : peak + 1].argmax())
-    down = peak + int(speed[peak : peak + side].argmax())
-    start = up - _steps_to_rest(speed[up::-1], speed[up], speed, 0.1, 0.35, 4)
-    end = down + _steps_to_rest(speed[down:], speed[down], speed, 0.1, 0.35, 4)
+    speed = _speed(part, 8 * _MS)
+    side = int(75 * _MS)
+    near = slice(max(peak - side, 0), peak + side)
+    # A P wave has two humps at times, of which the peak is but one.
+    rest = np.quantile(speed, 0.1)
+    top = speed[near].max()
+    fast = near.start + np.flatnonzero(speed[near] >= rest + 0.35 * (top - rest))
+    up, down = min(int(fast[0]), peak - 1), max(int(fast[-1]), peak + 1)
+    start = up - _steps_to_rest(speed[up::-1], top, speed, 0.1, 0.28, 4)
+    end = down + _steps_to_rest(speed[down:], top, speed, 0.1, 0.28, 4)
     return tuple(float(int(first) + edge) for edge in (start, peak, end))
 
 

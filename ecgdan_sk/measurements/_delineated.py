@@ -6,6 +6,7 @@ import numpy as np
 
 from .._beats._delineation import (
     Fiducials,
+    after_spike,
     delineate,
     p_is_real,
     p_reliability,
@@ -111,7 +112,7 @@ def _fiducials(beats, median):
     early, spike = pacing_spikes(median, at)
     if spike is not None:
         median = without_spike(median, spike)
-        at = delineate(median, BEFORE, before, after)
+        at = after_spike(delineate(median, BEFORE, before, after), spike)
     return median, at, early or spike is not None
 
 
