@@ -171,7 +171,7 @@ def _t_wave(beat, onset, offset, next_wave, rr):
         return np.nan, np.nan
     speed = _speed(beat, 8 * _MS)[first:last]
     rest, top = np.quantile(speed, 0.1), speed.max()
-    quiet = np.flatnonzero(speed < rest + _T_REST * (top - rest))
+    quiet = np.flatnonzero(speed <= rest + _T_REST * (top - rest))
     # What is fast and has no rest after it is the next P wave.
     fast = np.flatnonzero(speed[: quiet[-1]] >= (rest + top) / 2)
     steepest = int(speed.argmax())
