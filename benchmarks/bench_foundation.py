@@ -1,11 +1,12 @@
-"""What the features of each encoder cost: seconds and memory, beside ours.
+"""What the features of each encoder cost: CPU time and memory, beside ours.
 
 `OMP_NUM_THREADS=2 python benchmarks/bench_foundation.py [--n 1000] [NAME ...]`
 
 Each encoder runs in a process of its own on `n` simulated ECGs of 10 s at 500 Hz, after
 a warm-up on 4 of them, so that the peak of the resident memory is its own. Weights are
-random: cost does not depend on them. Memory is what `transform` adds to a process that
-holds the ECGs and has imported the package.
+random: cost does not depend on them. Seconds are those of all threads together, which
+other work on the machine hardly changes. Memory is what fitting and `transform` add to
+a process that holds the ECGs and has imported the package.
 """
 
 import argparse
@@ -33,12 +34,12 @@ def measure(name, n):
         encoder = encoders.FoundationEncoder(name).fit(X)
         n_parameters = sum(p.numel() for p in encoder._network().parameters())
     encoder.transform(X[:4])
-    start = time.perf_counter()
+    start = time.process_time()
     width = encoder.transform(X).shape[1]
-    seconds = time.perf_counter() - start
+    seconds = time.process_time() - start
     print(
-        f"| {name} | {n_parameters / 1e6:.2f} | {width} | {seconds:.1f} | "
-        f"{1000 * seconds / n:.1f} | {peak() - before:.0f} |",
+        f"| {name} | {n_parameters / 1e6:.2f} | {width} | {n} | {seconds:.1f} | "
+        f"{1000 * seconds / n:.3g} | {peak() - before:.0f} |",
         flush=True,
     )
 
@@ -57,8 +58,8 @@ def main():
     options = parser.parse_args()
     if options.alone:
         return measure(options.names[0], options.n)
-    print("| encoder | million weights | features | s | ms per ECG | MB |")
-    print("|---|---:|---:|---:|---:|---:|", flush=True)
+    print("| encoder | million weights | features | ECGs | s | ms per ECG | MB |")
+    print("|---|---:|---:|---:|---:|---:|---:|", flush=True)
     for name in options.names:
         command = [sys.executable, __file__, name, "--alone", "--n", str(options.n)]
         subprocess.run(command, check=True)

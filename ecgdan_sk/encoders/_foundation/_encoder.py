@@ -83,7 +83,7 @@ class FoundationEncoder(
     See Also
     --------
     encoders.foundation_card : What is known of a model.
-    encoders.Encoder : The encoders of this package, which cost a hundredth.
+    encoders.Encoder : The encoders of this package, which cost less.
     baselines.cox_embedding : A risk model of features.
 
     Notes
@@ -166,8 +166,9 @@ class FoundationEncoder(
         else:
             path = weights_path(self.weights, self.name, card)
             self.weights_digest_ = digest_of(path)
-            _show_licence(self.name, card)
         self._network()
+        if self.weights is not None:
+            _show_licence(self.name, card)
         self.n_leads_in_ = records.shape[1]
         self._n_features_out = card["n_features"]
         return self
