@@ -530,6 +530,16 @@ def test_preparation_and_network_equal_a_plain_reference(name, X):
     torch.testing.assert_close(found / scale, expected / scale, atol=1e-5, rtol=0)
 
 
+def test_a_twin_of_jepa_has_sines_of_the_moment_and_of_the_lead():
+    card = small_card("ecg-jepa")
+    places = new_network(card).state_dict()["places"].reshape(8, 50, 16)
+    for lead, moment in [(0, 0), (2, 7), (7, 49)]:
+        rates = [10_000 ** (-k / 4) for k in range(4)]
+        own = [np.sin(moment * r) for r in rates] + [np.cos(moment * r) for r in rates]
+        own += [np.sin(lead * r) for r in rates] + [np.cos(lead * r) for r in rates]
+        np.testing.assert_allclose(places[lead, moment], own, atol=1e-6)
+
+
 def test_the_card_of_the_larger_hubert_differs_in_size_alone():
     small, base = map(encoders.foundation_card, ("hubert-ecg-small", "hubert-ecg-base"))
     assert small["steps"] == base["steps"]
