@@ -1,6 +1,7 @@
 """What ECGMeasurements measures, beside truth, physicians, vendors, labels, NeuroKit2.
 
 Run: python benchmarks/bench_measurements.py [--n-simulated 1000] [--n-neurokit 12]
+or:  python benchmarks/bench_measurements.py ludb [--others 40]
 Real recordings are sought in the folder ECGDAN_DATA, else ../shared/data; vendors'
 files need sierraecg, the comparison neurokit2. What is not there is said and left out.
 """
@@ -14,6 +15,7 @@ from pathlib import Path
 from time import perf_counter, process_time
 from xml.etree import ElementTree
 
+import ludb
 import numpy as np
 import pandas as pd
 from sklearn.ensemble import ExtraTreesClassifier
@@ -53,9 +55,14 @@ PHILIPS = (
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("what", nargs="?", choices=["all", "ludb"], default="all")
+    parser.add_argument("--others", type=int, default=0)
     parser.add_argument("--n-simulated", type=int, default=1000)
     parser.add_argument("--n-neurokit", type=int, default=12)
     arguments = parser.parse_args()
+    if arguments.what == "ludb":
+        ludb.compare(DATA / "ludb" / "data", arguments.others)
+        return
     print("| what | measured | aim |\n|---|---|---|")
     simulator(arguments.n_simulated)
     if not DATA.is_dir():

@@ -58,6 +58,13 @@ def find_beats(ecg, sampling_rate):
     return Beats(peaks, dominant, windows, median, similarity, rate)
 
 
+def all_windows(ecg, sampling_rate, positions):
+    """Every beat (B, L, W) in mV, filtered for measuring; held beyond the recording."""
+    clean, _, _ = _filtered(np.asarray(ecg, np.float32), sampling_rate)
+    index = positions[:, None] + np.arange(-BEFORE, AFTER)
+    return clean[:, np.clip(index, 0, clean.shape[1] - 1)].transpose(1, 0, 2)
+
+
 def detect_qrs(quick, rate):
     """Samples (B,) of the QRS complexes of an ECG (L, T) filtered to 6 - 30 Hz."""
     activity = _activity(quick, rate)

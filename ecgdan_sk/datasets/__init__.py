@@ -16,6 +16,7 @@ from ._simulation._cohort import make_ecg_cohort
 from ._simulation._follow_up import simulate_follow_up
 from ._ukb_cohort import ukb_cohort
 from ._ukb_ecg import load_ukb_ecg
+from ._wave_marks import read_wave_marks
 
 __all__ = [
     "ECGFileError",
@@ -33,6 +34,7 @@ __all__ = [
     "make_ecg_cohort",
     "read_ecg",
     "read_ecg_folder",
+    "read_wave_marks",
     "simulate_follow_up",
     "ukb_cohort",
 ]

@@ -59,7 +59,7 @@ def delineated(ecg, rate, reasons):
 
     `ecg` (12, T) in mV at `rate` Hz, leads in the standard order, absent ones NaN.
     """
-    ecg = _usable(ecg, reasons)
+    ecg = usable(ecg, reasons)
     present = np.isfinite(ecg[:, 0])
     if not present.any() or ecg.shape[1] < rate:
         reasons.append(
@@ -136,7 +136,7 @@ def _why_no_p(rr):
     return "no reliable P wave, irregular as atrial fibrillation"
 
 
-def _usable(ecg, reasons):
+def usable(ecg, reasons):
     """The ECG with gaps interpolated, III, aVR, aVL, aVF derived, dead leads NaN."""
     ecg = np.where(np.isfinite(ecg), ecg, np.float32(np.nan))
     missing = np.isnan(ecg).mean(axis=1)

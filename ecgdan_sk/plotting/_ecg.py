@@ -6,6 +6,7 @@ from ..records import LEADS
 from ._axes import pyplot
 from ._page import draw_page, page_for
 from ._paper import checked_records, drawable, paper_axes, paper_figure
+from ._waves import checked_waves, draw_waves
 
 _MOST_IN_ONE = 200
 
@@ -66,7 +67,7 @@ class ECGDisplay:
             )
 
     @classmethod
-    def from_signals(cls, X, *, sampling_rate=None, layout="3x4", ax=None):
+    def from_signals(cls, X, *, sampling_rate=None, layout="3x4", waves=None, ax=None):
         """Draw ECGs.
 
         Parameters
@@ -77,6 +78,8 @@ class ECGDisplay:
             Samples per second, in Hz. None takes that of `ECGRecords`.
         layout : {"3x4", "12x1"}, default="3x4"
             See `plot`.
+        waves : DataFrame or None, default=None
+            See `plot`.
         ax : Axes or None, default=None
             Where to draw, see `plot`.
 
@@ -84,7 +87,7 @@ class ECGDisplay:
         -------
         ECGDisplay
         """
-        return cls(X, sampling_rate).plot(ax, layout=layout)
+        return cls(X, sampling_rate).plot(ax, layout=layout, waves=waves)
 
     @staticmethod
     def save_pdf(path, X, *, sampling_rate=None, layout="3x4"):
@@ -115,7 +118,7 @@ class ECGDisplay:
                 pdf.savefig(page.figure_)
                 plt.close(page.figure_)
 
-    def plot(self, ax=None, *, layout="3x4"):
+    def plot(self, ax=None, *, layout="3x4", waves=None):
         """Draw the ECGs, several of them side by side and one under another.
 
         Parameters
@@ -127,6 +130,10 @@ class ECGDisplay:
             Three rows of four leads, each 2.5 s, and a rhythm strip of lead II; or
             twelve rows. Ten seconds are shown at most; of less than six, each of the
             four columns shows the first 2.5 s.
+        waves : DataFrame or None, default=None
+            Waves to draw as bands behind the traces, as
+            `ecgdan_sk.measurements.delineate` gives them: P and QRS from onset to
+            offset, T from its peak. Their column ``ecg`` counts the ECGs of `X`.
 
         Returns
         -------
@@ -136,7 +143,8 @@ class ECGDisplay:
         Raises
         ------
         ValueError
-            If `layout` is another, or `ax` is to hold several ECGs.
+            If `layout` is another, `ax` is to hold several ECGs, or `waves` lacks a
+            column.
         """
         if ax is not None and len(self.records) > 1:
             raise ValueError(
@@ -151,8 +159,11 @@ class ECGDisplay:
             self.axes_ = np.array([ax])
         ids = self.records.ids
         headings = [""] * len(signals) if ids is None else map(str, ids)
-        for place, ecg, heading in zip(self.axes_, signals, headings):
-            draw_page(place, page, ecg, self.sampling_rate, heading)
+        for i, (place, ecg, heading) in enumerate(zip(self.axes_, signals, headings)):
+            strips = draw_page(place, page, ecg, self.sampling_rate, heading)
+            if waves is not None:
+                own = checked_waves(waves)
+                draw_waves(place, strips, own[own["ecg"] == i])
         self.ax_ = self.axes_[0]
         self.figure_ = self.ax_.figure
         return self

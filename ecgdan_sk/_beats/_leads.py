@@ -1,0 +1,92 @@
+"""Onsets, peaks and offsets of P, QRS and T in each lead of single beats.
+
+B beats, L leads, W samples of a beat, at 500 Hz. The global limits of the median beat
+say where to look; each lead is then followed outwards until it rests.
+"""
+
+import numpy as np
+from scipy import ndimage
+
+_MS = 0.5  # samples per millisecond
+_SEEN = 2.0  # times the noise that P or T of a lead has to be high
+_THIRD = 3  # one in so many leads has to agree on a global limit
+
+
+def lead_fiducials(waves, at, noise):
+    """Onset, peak and offset of "P", "QRS" and "T" in each lead, each (B, L).
+
+    In samples of the beats `waves` (B, L, W) in mV. `at` are the global `Fiducials`;
+    `noise` (L,) is in mV. A lead in which P or T is not higher than twice the noise has
+    none: NaN. The onset of T is never given.
+    """
+    waves = waves.astype(np.float64)
+    on, off = int(at.qrs_onset), int(at.qrs_offset)
+    onset, offset = _limits(waves, on, off, 3 * _MS, (24 * _MS, 40 * _MS), 0.04)
+    peak = _peak(waves, onset, offset)
+    p = _wave(waves[..., : on + 1], at.p_onset, at.p_offset, 8 * _MS, noise)
+    _, *t = _wave(waves, off + int(40 * _MS), at.t_offset, 10 * _MS, noise)
+    return {
+        "P": p,
+        "QRS": (onset, peak, offset),
+        "T": (np.full(waves.shape[:2], np.nan), *t),
+    }
+
+
+def agreed(marks, late):
+    """The earliest, or `late` the latest, mark (B,) that a third of the leads reach.
+
+    `marks` (B, L), NaN where a lead has no such wave. Fewer than a third give NaN.
+    """
+    n_agree = -(-marks.shape[1] // _THIRD)
+    ordered = np.sort(-marks if late else marks, axis=1)[:, n_agree - 1]
+    return -ordered if late else ordered
+
+
+def _wave(waves, first, last, sigma, noise):
+    """Onset, peak and offset (B, L) of a wave between two global limits."""
+    if not (np.isfinite(first) and np.isfinite(last)):
+        return (np.full(waves.shape[:2], np.nan),) * 3
+    first, last = int(first), int(min(last, waves.shape[2] - 1))
+    part = ndimage.gaussian_filter1d(waves[..., first : last + 1], sigma, axis=-1)
+    # The line through both ends is the level of rest.
+    part = part - np.linspace(part[..., 0], part[..., -1], part.shape[-1], axis=-1)
+    height = np.abs(part)
+    onset, offset = _limits(waves, first, last, sigma, (20 * _MS, 40 * _MS), 0.25)
+    peak = first + height.argmax(axis=-1)
+    ordered = (onset < peak) & (peak < offset)
+    seen = (height.max(axis=-1) > _SEEN * noise) & ordered
+    return tuple(np.where(seen, mark, np.nan) for mark in (onset, peak, offset))
+
+
+def _peak(waves, onset, offset):
+    """Where each lead (B, L) is farthest from its onset, between two limits."""
+    level = np.take_along_axis(waves, onset[..., None].astype(int), axis=-1)
+    time = np.arange(waves.shape[2])
+    within = (time >= onset[..., None]) & (time <= offset[..., None])
+    height = np.where(within, np.abs(waves - level), -1.0)
+    return height.argmax(axis=-1).astype(float)
+
+
+def _limits(waves, first, last, sigma, reach, part):
+    """Where a wave between two samples begins and ends in each lead (B, L)."""
+    inside, outside = (int(value) for value in reach)
+    inside = min(inside, (last - first) // 2)
+    slope = ndimage.gaussian_filter1d(waves, sigma, axis=-1, order=1, truncate=3.0)
+    speed = ndimage.uniform_filter1d(np.abs(slope), int(8 * _MS), axis=-1)
+    top = speed[..., first : last + 1].max(axis=-1)
+    edges = []
+    for start, stop, step in [
+        (first + inside, max(first - outside, 0), -1),
+        (last - inside, min(last + outside, waves.shape[2] - 1), 1),
+    ]:
+        way = speed[..., start:stop:step]
+        rest = np.quantile(way, 0.1, axis=-1)
+        quiet = way < (rest + part * (top - rest))[..., None]
+        # Begin at the last fast sample on the way, not at a notch.
+        fast = way > (rest + 2.5 * part * (top - rest))[..., None]
+        n = way.shape[-1]
+        begin = np.where(fast.any(-1), n - 1 - fast[..., ::-1].argmax(-1), 0)
+        quiet &= np.arange(n) >= begin[..., None]
+        steps = np.where(quiet.any(-1), quiet.argmax(-1), n - 1)
+        edges.append((start + step * steps).astype(float))
+    return edges
