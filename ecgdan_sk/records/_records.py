@@ -17,6 +17,7 @@ from ._leads_and_ids import (
     lead_names,
     matched,
 )
+from ._parts import are_parts, open_parts, save_parts
 
 
 class ECGRecords:
@@ -238,16 +239,21 @@ class ECGRecords:
         """
         return matched(table, self.ids)
 
-    def save(self, path, dtype="int16"):
+    def save(self, path, dtype="int16", *, part_size=None):
         """Write the recordings to a folder, a part at a time, and return its path.
 
         Parameters
         ----------
         path : str or path-like
-            Folder to make; it must not exist, and does not before all is written.
+            Folder to make; it must not exist, and does not before all is written. One
+            of parts does, but cannot be opened before.
         dtype : {"int16", "float16", "float32"}, default="int16"
             Type of the stored samples. "int16" keeps whole microvolts exactly, and is
             off by less than 0.5 microvolts up to 32 mV; "float32" keeps all of float32.
+        part_size : int or None, default=None
+            Recordings in one part, such as 10,000. The folder then holds a folder for
+            each part, written by as many jobs as `joblib.parallel_config` says; a
+            `save` that was killed goes on when it is called again. None makes one.
 
         Returns
         -------
@@ -256,7 +262,14 @@ class ECGRecords:
             for int16, `table.parquet` of covariates and identifiers, if any, and
             `manifest.json` with the digests of the others.
         """
-        return save_records(self, path, dtype)
+        if part_size is None:
+            return save_records(self, path, dtype)
+        if part_size < 1 or not len(self):
+            raise ValueError(
+                f"Expected part_size of 1 or more, and recordings to save, got "
+                f"part_size={part_size} and {len(self)} recordings."
+            )
+        return save_parts(self, path, dtype, part_size)
 
     @classmethod
     def open(cls, path, *, verify="on-read"):
@@ -282,6 +295,8 @@ class ECGRecords:
             If the folder is not one of `save`, or not as it was saved; where samples
             are not, when they are verified.
         """
+        if are_parts(path):
+            return cls(**open_parts(path, verify))
         return cls(**open_records(path, verify))
 
 

@@ -1,0 +1,241 @@
+"""More processes: training together, predicting in jobs, folds on clusters.
+
+Run `OMP_NUM_THREADS=1 OMP_WAIT_POLICY=PASSIVE python benchmarks/bench_scale.py PART`.
+What is compared takes turns, and processor time stands beside the clock: on a machine
+that others use, only that tells what two free cores would do.
+ECGs are 12 x 1000, simulated.
+"""
+
+import argparse
+import json
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+from joblib import parallel_config
+from sklearn.model_selection import cross_val_score
+
+from ecgdan_sk import DualAttentionSurvival
+from ecgdan_sk.datasets import make_ecg_cohort
+from ecgdan_sk.model_selection import EventKFold
+from ecgdan_sk.records import ECGRecords
+
+
+def cohort_of(n_samples):
+    """ECGs and outcomes, those of 250 patients again and again."""
+    made = make_ecg_cohort(250, sampling_rate=100, event_rate=0.3, random_state=0)
+    copies = -(-n_samples // 250)
+    X = np.tile(np.asarray(made.X), (copies, 1, 1))[:n_samples]
+    return X, np.tile(made.y, copies)[:n_samples]
+
+
+def model_of(**params):
+    """One network on a CPU."""
+    return DualAttentionSurvival(n_members=1, random_state=0, device="cpu", **params)
+
+
+def timed(function):
+    """Its result, seconds by the clock, and of the processor."""
+    clock, before = time.perf_counter(), resource.getrusage(resource.RUSAGE_SELF)
+    result = function()
+    after = resource.getrusage(resource.RUSAGE_SELF)
+    processor = sum(
+        getattr(after, name) - getattr(before, name)
+        for name in ("ru_utime", "ru_stime")
+    )
+    return result, time.perf_counter() - clock, processor
+
+
+def train_here(n_samples, n_epochs):
+    """One rank: the time of a training, printed by the first."""
+    X, y = cohort_of(n_samples)
+    model_of(max_epochs=1).fit(X[:300], y[:300])  # to warm up
+    model = model_of(max_epochs=n_epochs, patience=n_epochs)
+    _, clock, processor = timed(lambda: model.fit(X, y))
+    risk = model.predict(X[:50]).astype(float).tolist()
+    if os.environ.get("RANK", "0") == "0":
+        print(json.dumps([clock, processor, risk]))
+
+
+def train(n_samples=1000, n_epochs=12, n_turns=3):
+    """One process and two, in turns."""
+    script = [__file__, "train-here", str(n_samples), str(n_epochs)]
+    launcher = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
+    found = {1: [], 2: []}
+    for _ in range(n_turns):
+        for n_ranks, start in ((1, []), (2, launcher)):
+            command = [sys.executable, "-W", "ignore", *start, *script]
+            output = subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout
+            found[n_ranks].append(json.loads(output.splitlines()[-1]))
+    for column, name in enumerate(("clock", "processor, of each process")):
+        seconds = {n: [run[column] for run in runs] for n, runs in found.items()}
+        ratios = np.divide(seconds[1], seconds[2])
+        print(
+            f"{name}: one {np.median(seconds[1]):.1f} s, two "
+            f"{np.median(seconds[2]):.1f} s; ratio {np.median(ratios):.2f} "
+            f"({ratios.min():.2f} to {ratios.max():.2f})"
+        )
+    one, two = (np.array(found[n][0][2]) for n in (1, 2))
+    error = np.linalg.norm(two - one) / np.linalg.norm(one)
+    print(f"relative difference of the risks: {error:.1e}")
+
+
+def predict(n_samples=6000, n_turns=3):
+    """One job and two, from memory and from a folder."""
+    X, y = cohort_of(n_samples)
+    model = model_of(max_epochs=1).fit(X[:300], y[:300])
+    with tempfile.TemporaryDirectory() as folder:
+        stored = ECGRecords.open(ECGRecords(X, 100).save(Path(folder, "cohort")))
+        for name, source in (("RAM", X), ("folder", stored)):
+            found = {1: [], 2: []}
+            for _ in range(n_turns):
+                for n_jobs in found:
+                    with parallel_config(n_jobs=n_jobs):
+                        found[n_jobs].append(timed(lambda s=source: model.predict(s)))
+            assert np.array_equal(found[1][0][0], found[2][0][0])
+            clock = {n: np.array([run[1] for run in runs]) for n, runs in found.items()}
+            ratios = clock[1] / clock[2]
+            one, two = (np.median([run[2] for run in runs]) for runs in found.values())
+            print(
+                f"{name}: {n_samples / np.median(clock[1]):,.0f} ECGs per second with "
+                f"one job ({n_samples / one:,.0f} by processor time), "
+                f"{n_samples / np.median(clock[2]):,.0f} with two; ratio "
+                f"{np.median(ratios):.2f} ({ratios.min():.2f} to {ratios.max():.2f}), "
+                f"on two free cores {2 * one / two:.2f} at the most"
+            )
+
+
+def sent_over_loopback():
+    """Bytes that went from process to process of this machine, by the system."""
+    lines = Path("/proc/net/dev").read_text().splitlines()
+    (own,) = (line.split(":")[1] for line in lines if line.strip().startswith("lo:"))
+    return int(own.split()[0])
+
+
+def clusters(n_samples=2000, n_folds=4):
+    """Folds in sequence, by loky, Dask and Ray: bits, seconds, bytes."""
+    X, y = cohort_of(n_samples)
+    folds = EventKFold(n_folds, random_state=0)
+    model = model_of(max_epochs=1)
+    with tempfile.TemporaryDirectory() as folder:
+        stored = ECGRecords.open(ECGRecords(X, 100).save(Path(folder, "cohort")))
+        sources = {"folder": stored, "RAM": ECGRecords(X, 100)}
+        expected = cross_val_score(model, stored, y, cv=folds)
+
+        def run(name, n_jobs):
+            for kind, source in sources.items():
+                before, start = sent_over_loopback(), time.perf_counter()
+                scores = cross_val_score(model, source, y, cv=folds, n_jobs=n_jobs)
+                n_mb = (sent_over_loopback() - before) / 1e6
+                print(
+                    f"{name}, {kind}: {time.perf_counter() - start:.1f} s, "
+                    f"{n_mb / n_folds:.2f} MB per fold, same bits as in sequence: "
+                    f"{np.array_equal(scores, expected)}",
+                    flush=True,
+                )
+
+        # From a folder samples are rounded to microvolts, here as in memory.
+        sources["RAM"] = ECGRecords(np.asarray(stored), 100)
+        run("sequence", 1)
+        with parallel_config("loky", inner_max_num_threads=1):
+            run("loky", 2)
+        run_on_dask(run)
+        run_on_ray(run)
+
+
+def run_on_dask(run):
+    """The same on two workers of Dask."""
+    from distributed import Client, LocalCluster
+
+    options = {"n_workers": 2, "threads_per_worker": 1, "dashboard_address": None}
+    with LocalCluster(**options) as cluster, Client(cluster), parallel_config("dask"):
+        run("Dask", 2)
+
+
+def run_on_ray(run):
+    """The same on two workers of Ray."""
+    import ray
+    from ray.util.joblib import register_ray
+
+    register_ray()
+    ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False)
+    with parallel_config("ray"):
+        run("Ray", 2)
+    ray.shutdown()
+
+
+def sources(n_samples=4000, n_turns=3):
+    """ECGs per second in shuffled batches of 128, by where they lie."""
+    import wfdb
+    import zarr
+
+    from ecgdan_sk.records import LEADS, LazySignals
+
+    X, _ = cohort_of(n_samples)
+    with tempfile.TemporaryDirectory() as folder:
+        memory, folder = ECGRecords(X, 100), Path(folder)
+        one, parts = (
+            memory.save(folder / "one"),
+            memory.save(folder / "parts", part_size=n_samples // 10),
+        )
+        stored = zarr.open(
+            folder / "zarr",
+            mode="w",
+            shape=X.shape,
+            chunks=(4, *X.shape[1:]),
+            dtype="i2",
+        )
+        stored[:] = (X * 1000).astype(np.int16)
+        paths = [str(folder / f"r{i}") for i in range(256)]
+        for path, ecg in zip(paths, X):
+            wfdb.wrsamp(
+                Path(path).name,
+                100,
+                ["mV"] * 12,
+                list(LEADS),
+                ecg.T.astype(np.float64),
+                fmt=["16"] * 12,
+                write_dir=str(folder),
+            )
+        kinds = {
+            "RAM": memory,
+            "one file": ECGRecords.open(one),
+            "ten parts": ECGRecords.open(parts),
+            "Zarr, chunks of 4": ECGRecords(stored, 100, scale=1e-3),
+            "256 WFDB files": ECGRecords(LazySignals(read_wfdb, paths, X.shape[1:])),
+        }
+        found = {kind: [] for kind in kinds}
+        for turn in range(n_turns):
+            for kind, records in kinds.items():
+                order = np.random.default_rng(turn).permutation(len(records))
+                batches = np.array_split(order, max(1, len(order) // 128))
+
+                def read(records=records, batches=batches):
+                    for rows in batches:
+                        np.asarray(records[rows])
+
+                found[kind].append(len(records) / timed(read)[2])
+        for kind, speeds in found.items():
+            print(f"{kind}: {np.median(speeds):,.0f} ECGs per second of the processor")
+
+
+def read_wfdb(path):
+    """One recording of WFDB in mV."""
+    import wfdb
+
+    return wfdb.rdsamp(path)[0].T
+
+
+PARTS = ("train", "train-here", "predict", "clusters", "sources")
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("part", choices=PARTS)
+    parser.add_argument("numbers", nargs="*", type=int, help="sizes of that part")
+    options = parser.parse_args()
+    globals()[options.part.replace("-", "_")](*options.numbers)
