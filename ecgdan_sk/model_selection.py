@@ -14,6 +14,7 @@ from sklearn.model_selection import (
 )
 from sklearn.utils import _safe_indexing, check_consistent_length, check_random_state
 from sklearn.utils.validation import has_fit_parameter
+from tqdm.auto import tqdm
 
 from ._jobs import lasting_jobs
 from ._outcomes import as_target, check_causes
@@ -288,7 +289,7 @@ def _cause_of_each(causes, owner):
     return cause_of
 
 
-def out_of_fold(estimator, X, y, cv=5, *, groups=None, n_jobs=None):
+def out_of_fold(estimator, X, y, cv=5, *, groups=None, n_jobs=None, verbose=0):
     """Risk of each sample by a model that has not seen it, ranked within its fold.
 
     The risks of different folds must not be pooled as they are: each model has a scale
@@ -314,6 +315,8 @@ def out_of_fold(estimator, X, y, cv=5, *, groups=None, n_jobs=None):
     n_jobs : int or None, default=None
         Number of processes; None means 1, or what `joblib.parallel_config` says. A fold
         whose process or machine was lost is fitted again.
+    verbose : int, default=0
+        1 shows a progress bar.
 
     Returns
     -------
@@ -343,11 +346,10 @@ def out_of_fold(estimator, X, y, cv=5, *, groups=None, n_jobs=None):
     y, groups = aligned_to(X, y=y, groups=groups)
     y = as_target(y)
     splits = list(cv.split(X, y, groups))
-    ranks = lasting_jobs(
-        _fold_ranks,
-        [(clone(estimator), X, y, groups, *split) for split in splits],
-        n_jobs,
-    )
+    arguments = [(clone(estimator), X, y, groups, *split) for split in splits]
+    shown = {"disable": not verbose, "unit": "fold", "total": len(splits)}
+    with tqdm(desc="Cross-validation", **shown) as bar:
+        ranks = lasting_jobs(_fold_ranks, arguments, n_jobs, on_result=bar.update)
     total, n_tests = np.zeros(len(y)), np.zeros(len(y))
     for (_, test), rank in zip(splits, ranks):
         total[test] += rank

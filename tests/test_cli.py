@@ -140,6 +140,14 @@ def test_one_command_from_a_folder_and_a_table_to_a_report(studied):
     assert "Which leads matter?" in page
     assert "ecg03" not in page
     assert "0003" not in page
+
+
+def test_the_page_of_a_study_is_seen_whole_and_asks_for_nothing(studied, seen):
+    assert seen(studied[1] / "report.html") == []
+
+
+def test_the_tables_of_a_study_are_of_all_patients(studied):
+    _, out = studied
     risks = pd.read_csv(out / "tables" / "risks.csv")
     assert len(risks) == 48
     assert risks["rank"].between(0, 1).all()

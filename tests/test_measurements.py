@@ -12,7 +12,8 @@ from sklearn.base import clone
 from sklearn.metrics import roc_auc_score
 
 from ecgdan_sk.datasets import load_ptbxl, make_ecg_cohort
-from ecgdan_sk.measurements import ECGMeasurements
+from ecgdan_sk.measurements import ECGMeasurements, _measurements
+from ecgdan_sk.measurements._remembered import forget
 from ecgdan_sk.records import LEADS, ECGRecords
 
 
@@ -328,3 +329,24 @@ def test_measurements_agree_with_labels(ecgdan_data):
     assert long[has("1AVB")].mean() >= 0.75
     assert roc_auc_score(has("LVH"), found["sokolow_lyon_mv"]) > 0.75
     assert roc_auc_score(has("CRBBB"), found["rbbb_score"]) > 0.95
+
+
+def test_an_ecg_is_measured_once(monkeypatch):
+    forget()
+    measured, measure_one = [], _measurements._measure_one
+
+    def counted(*arguments):
+        measured.append(arguments)
+        return measure_one(*arguments)
+
+    monkeypatch.setattr(_measurements, "_measure_one", counted)
+    X = make_ecg_cohort(4, sampling_rate=100, event_rate=0.5, random_state=3).X
+    first = ECGMeasurements(100).fit(X).transform(X)
+    again = ECGMeasurements(100).fit(X[2:]).transform(X[2:])
+    assert len(measured) == 4
+    np.testing.assert_array_equal(again, first[2:])
+    ECGMeasurements(100, preset="paper15").fit(X).transform(X)
+    changed = X + np.float32(0.01)
+    ECGMeasurements(100).fit(X).transform(changed)
+    assert len(measured) == 12
+    forget()

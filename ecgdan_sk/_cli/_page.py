@@ -25,5 +25,5 @@ def page(
     found = open_ecgs(
         ecgs, sampling_rate=rate, duration=fitted.duration, n_jobs=n_jobs, verbose=1
     )
-    report = fitted.explain(found.X, id, random_state=seed)
+    report = fitted.explain(found.X, id, random_state=seed, verbose=1)
     say(report.save_html(Path(f"{id}.html") if out is None else out))

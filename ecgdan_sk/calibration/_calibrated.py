@@ -10,6 +10,7 @@ from scipy.optimize import minimize_scalar
 from sklearn.base import BaseEstimator, MetaEstimatorMixin, clone
 from sklearn.utils import _safe_indexing, get_tags
 from sklearn.utils.validation import check_is_fitted
+from tqdm.auto import tqdm
 
 from .._hazards._baseline import BaselineHazards
 from .._hazards._curves import SurvivalCurves
@@ -43,6 +44,8 @@ class CalibratedSurvival(SurvivalCurves, MetaEstimatorMixin, BaseEstimator):
         An int means `EventKFold` with so many folds, `random_state=0`.
     n_jobs : int or None, default=None
         Number of processes; None means 1.
+    verbose : int, default=0
+        1 shows a progress bar.
 
     Attributes
     ----------
@@ -77,10 +80,11 @@ class CalibratedSurvival(SurvivalCurves, MetaEstimatorMixin, BaseEstimator):
     (500, 2)
     """
 
-    def __init__(self, estimator, *, cv=5, n_jobs=None):
+    def __init__(self, estimator, *, cv=5, n_jobs=None, verbose=0):
         self.estimator = estimator
         self.cv = cv
         self.n_jobs = n_jobs
+        self.verbose = verbose
 
     def fit(self, X, y, *, groups=None):
         """Fit the estimator on each training set and on all samples, and recalibrate.
@@ -123,10 +127,12 @@ class CalibratedSurvival(SurvivalCurves, MetaEstimatorMixin, BaseEstimator):
         if isinstance(cv, Integral):
             cv = EventKFold(cv, random_state=0)
         splits = list(cv.split(X, y, groups))
-        risks = Parallel(n_jobs=self.n_jobs)(
+        jobs = Parallel(n_jobs=self.n_jobs, return_as="generator")(
             delayed(_held_out)(clone(self.estimator), X, y, groups, *rows)
             for rows in splits
         )
+        bar = {"disable": not self.verbose, "unit": "fold", "total": len(splits)}
+        risks = list(tqdm(jobs, "Calibration", **bar))
         tested = np.concatenate([test for _, test in splits])
         fold = np.repeat(np.arange(len(splits)), [len(test) for _, test in splits])
         risk, event, time = np.concatenate(risks), event[tested], time[tested]

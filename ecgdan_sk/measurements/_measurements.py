@@ -8,6 +8,7 @@ import pandas as pd
 from joblib import Parallel, delayed
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils._param_validation import StrOptions
+from tqdm.auto import tqdm
 
 from ..records import LEADS
 from ..records._records import as_records
@@ -15,6 +16,7 @@ from ..records._signal_checks import RATE_LIMITS, known_rate
 from ._delineated import delineated
 from ._paper15 import PAPER15, paper15
 from ._parameters import NAMES, parameters, quality_score
+from ._remembered import key_of, recall, remember
 
 
 class ECGMeasurements(TransformerMixin, BaseEstimator):
@@ -23,6 +25,7 @@ class ECGMeasurements(TransformerMixin, BaseEstimator):
     QRS complexes are found on all leads at once and grouped by their morphology. The
     aligned median of the dominant beats is delineated globally: the earliest onset and
     the latest offset in any lead. What cannot be measured is NaN; `quality` says why.
+    An ECG that was measured before in the same process is not measured again.
 
     Parameters
     ----------
@@ -36,6 +39,8 @@ class ECGMeasurements(TransformerMixin, BaseEstimator):
         What happens where a recording cannot be measured at all.
     n_jobs : int or None, default=None
         Processes that share the recordings, as in joblib.
+    verbose : int, default=0
+        1 shows a progress bar.
 
     Attributes
     ----------
@@ -123,15 +128,23 @@ class ECGMeasurements(TransformerMixin, BaseEstimator):
         "preset": [StrOptions({"full", "paper15"})],
         "on_error": [StrOptions({"nan", "warn", "raise"})],
         "n_jobs": [Integral, None],
+        "verbose": ["verbose"],
     }
 
     def __init__(
-        self, sampling_rate=None, *, preset="full", on_error="nan", n_jobs=None
+        self,
+        sampling_rate=None,
+        *,
+        preset="full",
+        on_error="nan",
+        n_jobs=None,
+        verbose=0,
     ):
         self.sampling_rate = sampling_rate
         self.preset = preset
         self.on_error = on_error
         self.n_jobs = n_jobs
+        self.verbose = verbose
 
     def fit(self, X, y=None):
         """Check the parameters and `X`; nothing is learned.
@@ -171,14 +184,15 @@ class ECGMeasurements(TransformerMixin, BaseEstimator):
         """
         measured = self._measure(X)
         for i, (found, reasons, _) in enumerate(measured):
-            if not found and self.on_error != "nan":
+            if found is None and self.on_error != "nan":
                 message = f"ECG {i} cannot be measured: {'; '.join(reasons)}."
                 if self.on_error == "raise":
                     raise ValueError(message + ' Leave it out, or use on_error="nan".')
                 warnings.warn(message, UserWarning, stacklevel=2)
-        names = self.get_feature_names_out()
-        rows = [[found.get(name, np.nan) for name in names] for found, _, _ in measured]
-        return np.array(rows, dtype=np.float64).reshape(len(measured), len(names))
+        table = np.full((len(measured), len(self.get_feature_names_out())), np.nan)
+        for row, (found, _, _) in zip(table, measured):
+            row[:] = np.nan if found is None else found
+        return table
 
     def quality(self, X):
         """What stood in the way of measuring.
@@ -222,12 +236,23 @@ class ECGMeasurements(TransformerMixin, BaseEstimator):
     def _measure(self, X):
         """Found, reasons and (score, number of beats) for each recording."""
         records = as_records(X)
-        rate = self._rate(records)
+        rate, preset = self._rate(records), self.preset
         twelve = records.select_leads(LEADS).signals
-        measure = delayed(_measure_one)
-        return Parallel(n_jobs=self.n_jobs)(
-            measure(ecg, rate, self.preset) for ecg in twelve
-        )
+        bar = {"disable": not self.verbose, "unit": "ECG", "total": len(records)}
+        known, new = [], []
+
+        def to_measure():
+            for ecg in tqdm(twelve, "Measuring", **bar):
+                key = key_of(ecg, rate, preset)
+                known.append(recall(key))
+                if known[-1] is None:
+                    new.append(key)
+                    yield delayed(_measure_one)(ecg, rate, preset)
+
+        found = Parallel(n_jobs=self.n_jobs)(to_measure())
+        remember(zip(new, found))
+        measured = iter(found)
+        return [next(measured) if one is None else one for one in known]
 
     def _rate(self, records):
         """The sampling rate in Hz."""
@@ -239,9 +264,9 @@ def _measure_one(ecg, rate, preset):
     reasons = []
     ecg = delineated(np.asarray(ecg, np.float32), rate, reasons)
     if ecg is None:
-        return {}, reasons, (0.0, 0)
-    measure = paper15 if preset == "paper15" else parameters
+        return None, reasons, (0.0, 0)
+    measure, names = (paper15, PAPER15) if preset == "paper15" else (parameters, NAMES)
     with np.errstate(all="ignore"):
         found = measure(ecg)
         quality = quality_score(ecg), len(ecg.normal)
-    return found, reasons, quality
+    return np.array([found.get(name, np.nan) for name in names]), reasons, quality

@@ -10,7 +10,11 @@ def demo_cohort(n_samples, random_state):
     """Simulated ECGs as `X`, their outcomes `y`, and a `note` that says so."""
     rate = 250
     cohort = make_ecg_cohort(
-        n_samples, sampling_rate=rate, event_rate=0.5, random_state=random_state
+        n_samples,
+        sampling_rate=rate,
+        event_rate=0.5,
+        random_state=random_state,
+        verbose=1,
     )
     ids = [f"simulated-{i:05d}" for i in range(n_samples)]
     X = ECGRecords(cohort.X, rate, covariates=cohort.covariates, ids=ids)

@@ -156,7 +156,7 @@ class StudyModel:
         }
         return pd.DataFrame(columns, index=pd.Index(ids, name="id"))
 
-    def explain(self, X, id, *, random_state=None):
+    def explain(self, X, id, *, random_state=None, verbose=0):
         """Make the page of one ECG among the others, see `explain.report`.
 
         Parameters
@@ -167,6 +167,8 @@ class StudyModel:
             Of the ECG whose page it is.
         random_state : int, RandomState instance or None, default=None
             Decides the tests of the explanations.
+        verbose : int, default=0
+            1 shows progress bars.
 
         Returns
         -------
@@ -190,6 +192,7 @@ class StudyModel:
             int(found[0]),
             outcome=self.outcome,
             random_state=random_state,
+            verbose=verbose,
         )
 
     def save(self, path):

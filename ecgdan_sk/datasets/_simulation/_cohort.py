@@ -5,6 +5,7 @@ from numbers import Integral, Real
 import numpy as np
 import pandas as pd
 from sklearn.utils import Bunch, check_random_state
+from tqdm.auto import tqdm
 
 from ._beats import PREMATURE_ATRIAL, PREMATURE_VENTRICULAR, draw_beats
 from ._follow_up import simulate_follow_up
@@ -61,6 +62,7 @@ def make_ecg_cohort(
     risk="both",
     noise=1.0,
     random_state=None,
+    verbose=0,
 ):
     """Simulate a cohort of patients with an ECG each, and their follow-up.
 
@@ -97,6 +99,8 @@ def make_ecg_cohort(
     random_state : int, RandomState instance or None, default=None
         Decides everything, bit for bit. The patients and their outcomes are the same at
         any sampling rate and noise; cohorts of different size share no patients.
+    verbose : int, default=0
+        1 shows a progress bar.
 
     Returns
     -------
@@ -172,7 +176,7 @@ def make_ecg_cohort(
     random_state = check_random_state(random_state)
     rng = np.random.default_rng(random_state.randint(np.iinfo(np.int32).max, size=4))
     patients = draw_patients(n_samples, rng)
-    X, parameters = _record(patients, sampling_rate, duration, noise, rng)
+    X, parameters = _record(patients, sampling_rate, duration, noise, rng, verbose)
     log_risk = _log_risk(parameters, patients, risk)
     y = simulate_follow_up(log_risk, event_rate=event_rate, random_state=random_state)
     scp_codes = scp_statements(patients, parameters, rng)
@@ -198,7 +202,7 @@ def make_ecg_cohort(
     )
 
 
-def _record(patients, sampling_rate, duration, noise, rng):
+def _record(patients, sampling_rate, duration, noise, rng, verbose):
     """ECGs of all patients and the true values of what they show.
 
     Ectopic beats that fall outside of a recording are taken from `patients`.
@@ -214,7 +218,8 @@ def _record(patients, sampling_rate, duration, noise, rng):
     X = np.empty((len(patients), 12, n_times), dtype=np.float32)
     parameters = []
     size = max(1, _VALUES_AT_ONCE // (len(WAVES) * n_times))
-    for start in range(0, len(patients), size):
+    starts = range(0, len(patients), size)
+    for start in tqdm(starts, "Simulating", disable=not verbose, unit="part"):
         chunk = slice(start, start + size)
         some, beats = patients.iloc[chunk], (times[chunk], kinds[chunk], sizes[chunk])
         signals = draw_signals(

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 from scipy.stats import rankdata, t
 from sklearn.utils import check_random_state
+from tqdm.auto import tqdm
 
 from ...records import ECGRecords
 from ...records._signal_checks import typical_spread
@@ -33,7 +34,9 @@ _METHODS = {
 }
 
 
-def faithfulness(estimator, X, explanation, *, n_repeats=10, random_state=None):
+def faithfulness(
+    estimator, X, explanation, *, n_repeats=10, random_state=None, verbose=0
+):
     """Test an explanation against the network that it explains.
 
     Each level of the explanation has its rows: leads, moments (each lead in 50 windows
@@ -69,6 +72,8 @@ def faithfulness(estimator, X, explanation, *, n_repeats=10, random_state=None):
         Random orders, and shuffles of the weights; two or more.
     random_state : int, RandomState instance or None, default=None
         Decides orders, shuffles and noise.
+    verbose : int, default=0
+        1 shows progress bars.
 
     Returns
     -------
@@ -112,11 +117,13 @@ def faithfulness(estimator, X, explanation, *, n_repeats=10, random_state=None):
     _check_numbers(levels, len(signals), n_repeats)
     whole = log_risk(estimator, signals)
     rows = {}
-    for level, units in levels.items():
+    shown = {"disable": not verbose, "leave": False}
+    for level, units in tqdm(levels.items(), "Deletion", **shown):
         if units.without is not None:
             gains = gains_over_random(estimator, signals, whole, units, n_repeats, rng)
             rows |= {(level, test): gain for test, gain in gains.items()}
-    rows |= _correlations(estimator, records, explain, levels, n_repeats, rng)
+    repeats = tqdm(range(n_repeats), "Weight randomisation", **shown)
+    rows |= _correlations(estimator, records, explain, levels, repeats, rng)
     if "leads" in levels:
         rows |= _agreements(estimator, records, explanation, levels["leads"])
     return _table(
@@ -124,7 +131,7 @@ def faithfulness(estimator, X, explanation, *, n_repeats=10, random_state=None):
     )
 
 
-def _correlations(estimator, records, explain, levels, n_repeats, rng):
+def _correlations(estimator, records, explain, levels, repeats, rng):
     """Rank correlations with explanations that should differ, or should not."""
 
     def values_of(estimator, records):
@@ -136,8 +143,7 @@ def _correlations(estimator, records, explain, levels, n_repeats, rng):
         return {level: units.values for level, units in again.items()}
 
     shuffled = [
-        values_of(with_shuffled_weights(estimator, rng), records)
-        for _ in range(n_repeats)
+        values_of(with_shuffled_weights(estimator, rng), records) for _ in repeats
     ]
     noise = rng.normal(0, _NOISE * typical_spread(records.signals), records.shape)
     noisy = records.signals + noise.astype(np.float32)

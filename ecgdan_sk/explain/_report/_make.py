@@ -40,6 +40,7 @@ def report(
     outcome="the event",
     time_unit="days",
     random_state=None,
+    verbose=0,
 ):
     """Make a patient's page: one ECG explained, among those of a cohort.
 
@@ -78,6 +79,8 @@ def report(
         Unit of the times seen in `fit`. Many days are told in years.
     random_state : int, RandomState instance or None, default=None
         Decides the tests of faithfulness and the interval of the C-index.
+    verbose : int, default=0
+        1 shows progress bars of the tests of faithfulness.
 
     Returns
     -------
@@ -123,7 +126,7 @@ def report(
     rate, are_given = segments.sampling_rate, cohort_risks is not None
     if faithfulness is None and len(records) > 1:
         rows = np.union1d(evenly_by_risk(risks, _MOST_TESTED - 1), [i])
-        faithfulness = _tests(estimator, records[rows], rate, random_state)
+        faithfulness = _tests(estimator, records[rows], rate, random_state, verbose)
     scores = scores_on(estimator, records, y, risks, are_given, clock, random_state)
     return RiskReport(
         id=f"ECG {i}" if one.ids is None else str(one.ids[0]),
@@ -196,7 +199,7 @@ def _measured(one, rate, given):
     return {"measurements": against_references(found), "unmeasured": why}
 
 
-def _tests(estimator, some, rate, random_state):
+def _tests(estimator, some, rate, random_state, verbose):
     """Faithfulness of each explanation of the page, by explanation, level and test."""
     maps = available_maps(estimator, checked_ecgs(estimator, some))
     explanations = {
@@ -206,6 +209,7 @@ def _tests(estimator, some, rate, random_state):
     if maps:
         explanations["Attention"] = attention_maps(estimator, some, maps=maps)
     settings = {"n_repeats": _N_REPEATS, "random_state": random_state}
+    settings["verbose"] = verbose
     with warnings.catch_warnings():
         # Of the agreement with gradients, which the page leaves out.
         warnings.filterwarnings("ignore", "The attributions miss")
