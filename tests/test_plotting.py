@@ -378,13 +378,13 @@ def test_permuted_folds_of_noise_are_not_told_apart():
 
 
 @pytest.mark.usefixtures("_without_drawing")
-def test_pooled_folds_of_noise_leak_little_and_training_risks_much():
+def test_log_rank_of_pooled_folds_is_a_little_too_small_and_training_risks_much():
     rng, pooled, training = np.random.default_rng(0), [], []
     for _ in range(200):
         X, y = noise(rng, n_features=10)
-        folds = KaplanMeierDisplay.from_estimator(Direction(), X, y)
+        risk = out_of_fold(Direction(), X, y)
+        pooled.append(KaplanMeierDisplay.from_predictions(y, risk).p_value)
         risk = Direction().fit(X, y).predict(X)
-        pooled.append(folds.p_value)
         same = KaplanMeierDisplay.from_predictions(y, risk)
         training.append(same.p_value)
     assert np.mean(np.less(pooled, 0.05)) < 0.2
@@ -397,7 +397,10 @@ def test_risks_of_an_estimator_are_out_of_fold(whas):
     risk = out_of_fold(CoxPHSurvivalAnalysis(), X, y, 3)
     same = KaplanMeierDisplay.from_predictions(y, risk)
     assert (display.group == same.group).all()
-    assert display.p_value == same.p_value
+    # The log-rank test is not valid for pooled folds.
+    assert display.p_value is None
+    assert not any("p " in text.get_text() for text in display.ax_.texts)
+    assert any("Log-rank p" in text.get_text() for text in same.ax_.texts)
 
 
 def test_log_rank_p_is_that_of_lifelines(whas):
@@ -490,6 +493,16 @@ def test_calibration_is_that_of_the_metric(cox, whas):
     assert points == pytest.approx(
         np.c_[display.result.predicted, display.result.observed]
     )
+
+
+def test_calibration_tells_years_and_what_is_not_defined():
+    rng = np.random.default_rng(0)
+    y = Surv.from_arrays(rng.random(80) < 0.3, rng.uniform(1, 4000, 80))
+    display = CalibrationDisplay.from_predictions(y, np.full(80, 0.2), time=1826)
+    assert display.ax_.get_xlabel() == "Predicted risk by 5 years"
+    said = display.ax_.get_legend().get_title().get_text()
+    assert "nan" not in said
+    assert "Slope not defined" in said
 
 
 def test_auc_is_that_of_the_metric_inside_its_interval(cox, whas):

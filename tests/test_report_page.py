@@ -3,7 +3,9 @@
 import hashlib
 import re
 from base64 import b64encode
+from dataclasses import replace
 from html.parser import HTMLParser
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -22,6 +24,7 @@ from ecgdan_sk.explain import (
     segment_occlusion,
 )
 from ecgdan_sk.explain._report._clock import Clock, nice_ticks
+from ecgdan_sk.explain._report._model_card import _is_poor
 from ecgdan_sk.explain._report._page._ecg import ecg_svg
 from ecgdan_sk.explain._report._page._evidence import _verdict
 from ecgdan_sk.explain._report._reference_ranges import REFERENCES, against_references
@@ -443,9 +446,28 @@ def test_bad_ecgs_and_estimators_are_told(model, records, cohort):
         report(unknown, cohort.X[60:], I)
 
 
+def test_a_risk_that_misleads_is_no_headline(page):
+    poor = replace(page, card={"Calibration": "poor: within 8 years: slope 127.00"})
+    good = replace(page, card={"Calibration": "within 8 years: slope 0.90"})
+    assert poor.is_poorly_calibrated
+    assert not good.is_poorly_calibrated
+    assert "<dd>withheld</dd>" in poor.to_html()
+    assert "poorly calibrated here" in poor.to_html()
+    assert "withheld" not in good.to_html()
+
+
+@pytest.mark.parametrize(
+    ("slope", "ici", "poor"),
+    [(1.0, 0.02, False), (0.4, 0.02, True), (127, 0.02, True), (1.0, 0.2, True)],
+)
+def test_poor_calibration_is_by_slope_and_error(slope, ici, poor):
+    assert _is_poor(SimpleNamespace(slope=slope, ici=ici)) == poor
+    assert _is_poor(SimpleNamespace(slope=np.nan, ici=0.01))
+
+
 def test_times_are_told_in_a_unit_of_their_size():
     assert Clock.of(730.5, "days").unit == "years"
-    assert Clock.of(3652.5, "days").told(365.25) == "1 years"
+    assert Clock.of(3652.5, "days").told(365.25) == "1 year"
     assert Clock.of(100.0, "days").unit == "days"
     assert Clock.of(3652.5, "months").unit == "months"
     assert nice_ticks(9.81).tolist() == [0, 2, 4, 6, 8]

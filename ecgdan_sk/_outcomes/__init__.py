@@ -11,6 +11,8 @@ from ._checks import (
     check_strata,
     check_survival,
     check_weight,
+    counted,
+    time_told,
     unit_told,
 )
 
@@ -25,5 +27,7 @@ __all__ = [
     "check_strata",
     "check_survival",
     "check_weight",
+    "counted",
+    "time_told",
     "unit_told",
 ]

@@ -283,3 +283,15 @@ def unit_told(longest, unit):
     if unit == "days" and longest >= 2 * _DAYS_PER_YEAR:
         return _DAYS_PER_YEAR, "years"
     return 1.0, str(unit)
+
+
+def time_told(time, unit):
+    """A time in words: 1826 days are "5 years"."""
+    scale, name = unit_told(time, unit)
+    return counted(time / scale, name)
+
+
+def counted(number, unit):
+    """A number with its unit, which is singular for one: "1 year"."""
+    told = f"{number:.3g}"
+    return f"{told} {unit.removesuffix('s') if told == '1' else unit}"

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from .._outcomes import time_told
 from ..metrics import calibration
 from ._axes import COLORS, GREY, new_axes, tidy
 from ._predictions import predicted_event
@@ -146,12 +147,13 @@ class CalibrationDisplay:
             label="Bins, 95 % interval",
         )
         self._draw_spread(ax, top)
-        by = f"by {self.time:g} {self.time_unit}"
+        by = f"by {time_told(self.time, self.time_unit)}"
         ax.set(xlabel=f"Predicted risk {by}", ylabel=f"Observed risk {by}")
         ax.set(xlim=(0, top), ylim=(0, top), aspect="equal")
         for axis in (ax.xaxis, ax.yaxis):
             axis.set_major_formatter(lambda value, _: f"{100 * value:g}%")
-        said = f"Slope {result.slope:.2f}\nIntercept {result.intercept:+.2f}\n"
+        said = f"Slope {_known(result.slope, '.2f')}\n"
+        said += f"Intercept {_known(result.intercept, '+.2f')}\n"
         said += f"ICI {100 * result.ici:.1f}%"
         legend = {"fontsize": "small", "title_fontsize": "small", "frameon": False}
         beside = {"loc": "center left", "bbox_to_anchor": (1.01, 0.5)}
@@ -165,3 +167,8 @@ class CalibrationDisplay:
         counts, edges = np.histogram(self.y_pred, bins=40, range=(0, top))
         height = 0.1 * top * counts / counts.max()
         ax.bar(edges[:-1], height, np.diff(edges), align="edge", color=GREY, alpha=0.4)
+
+
+def _known(value, form):
+    """A number in its form, or that it is not defined, as where all risks are equal."""
+    return f"{value:{form}}" if np.isfinite(value) else "not defined"

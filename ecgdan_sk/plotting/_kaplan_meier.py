@@ -19,16 +19,15 @@ _FIRST_LINE, _LINE, _LABELS = -38, 12, -25  # points, of the table below the axi
 class KaplanMeierDisplay:
     """Kaplan-Meier curves of groups of predicted risk, with the numbers at risk.
 
-    Bands are pointwise 95 % intervals on the log-log scale, p is that of the log-rank
-    test. The axis ends when fewer than a tenth of all is at risk (Pocock et al., 2002,
-    Lancet 359, 1686-1689).
+    Bands are pointwise 95 % intervals on the log-log scale. The axis ends when fewer
+    than a tenth of all is at risk (Pocock et al., 2002, Lancet 359, 1686-1689).
 
     **The risks must come from models that have not seen the patient**: training risks
     separate any group, noise included. `from_estimator` makes them by cross-validation.
-    The log-rank p is exact for one model on test patients. The models of different
-    folds share patients, so that it is too small for out-of-fold risks: on pure noise
-    about one in ten is below 0.05. Where it matters, permute the outcomes (Simon et
-    al., 2011).
+    The log-rank test is valid for one model on test patients. For out-of-fold risks it
+    is not, because the models of different folds share patients: on pure noise about
+    one p-value in ten is below 0.05. `from_estimator` therefore gives no p-value unless
+    it permutes the outcomes (Simon et al., 2011).
 
     Parameters
     ----------
@@ -43,8 +42,9 @@ class KaplanMeierDisplay:
 
     Attributes
     ----------
-    p_value : float
-        Of the log-rank test of all groups, or of its permutation.
+    p_value : float or None
+        Of the log-rank test of all groups, or of its permutation; None for out-of-fold
+        risks without permutations.
     ax_, figure_ : Axes, Figure
         What was drawn last.
 
@@ -69,8 +69,6 @@ class KaplanMeierDisplay:
     >>> display = KaplanMeierDisplay.from_estimator(cox, X.astype(float), y)
     >>> display.labels
     ('Lowest 33 %', '33 to 67 %', 'Highest 33 %')
-    >>> display.p_value < 0.001
-    True
     """
 
     def __init__(self, y, group, labels, *, time_unit="days"):
@@ -156,7 +154,7 @@ class KaplanMeierDisplay:
             Quantiles of the risk that divide the groups.
         n_permutations : int, default=0
             How often the outcomes are permuted and the whole cross-validation repeated,
-            for an exact p-value. 0 gives the log-rank p of the pooled folds.
+            for an exact p-value. 0 gives no p-value.
         random_state : int, RandomState instance or None, default=None
             Decides the permutations.
         time_unit : str, default="days"
@@ -181,6 +179,7 @@ class KaplanMeierDisplay:
             return cls(outcome, _group(risk, cuts), _labels(cuts), time_unit=time_unit)
 
         display, rng = display_of(y), check_random_state(random_state)
+        display.p_value = None
         if n_permutations:
             permuted = [display_of(rng.permutation(y)) for _ in range(n_permutations)]
             n_larger = sum(p._chi2 >= display._chi2 for p in permuted)
@@ -237,8 +236,9 @@ class KaplanMeierDisplay:
         head = {"color": GREY, "y": _FIRST_LINE}
         _below(ax, 0, "Predicted risk", x_offset=_LABELS, ha="right", **head)
         _below(ax, 0, "At risk", ha="left", x_offset=-8, **head)
-        said = f"{self._test} {_p_text(self.p_value)}"
-        _below(ax, ax.get_xlim()[1], said, ha="right", **head)
+        if self.p_value is not None:
+            said = f"{self._test} {_p_text(self.p_value)}"
+            _below(ax, ax.get_xlim()[1], said, ha="right", **head)
         for k, (label, color) in enumerate(zip(self.labels, colors)):
             y = _FIRST_LINE - (k + 1) * _LINE
             _below(ax, 0, label, y=y, x_offset=_LABELS, ha="right")

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ..._html import nice_ticks
-from ..._outcomes import unit_told
+from ..._outcomes import counted, unit_told
 
 _N_TIMES = 120
 
@@ -44,4 +44,4 @@ class Clock(NamedTuple):
 
     def told(self, time):
         """A time in words."""
-        return f"{time / self.per_unit:.3g} {self.unit}"
+        return counted(time / self.per_unit, self.unit)

@@ -11,6 +11,9 @@ from ...metrics import bootstrap_ci, calibration, concordance_index
 _LEAST_TO_CALIBRATE = 50  # ECGs
 _LEAST_AT_RISK = 0.1  # share of those followed so long
 _N_RESAMPLES = 300
+# Beyond these a risk misleads: half or twice the spread, or a tenth off on average.
+_LEAST_SLOPE, _LARGEST_SLOPE, _LARGEST_ERROR = 0.5, 2.0, 0.1
+POOR = "poor"
 _USE = (
     "Research on cohorts like the one it was trained on. Not a medical device; not "
     "evaluated for the care of patients, nor for other recorders, populations or ages."
@@ -82,11 +85,18 @@ def _calibrated(estimator, records, y, clock):
         return f"not assessed: no event within {clock.told(horizon)}"
     predicted = estimator.predict_cumulative_incidence(records, [horizon])[:, 0, 0]
     found = calibration(y, predicted, time=horizon)
+    poor = f"{POOR}: " if _is_poor(found) else ""
     return (
-        f"within {clock.told(horizon)}: slope {found.slope:.2f} (1 is right, below 1 "
-        f"too extreme), intercept {found.intercept:+.2f} (0 is right), mean error "
-        f"{100 * found.ici:.1f} percentage points"
+        f"{poor}within {clock.told(horizon)}: slope {found.slope:.2f} (1 is right, "
+        f"below 1 too extreme), intercept {found.intercept:+.2f} (0 is right), mean "
+        f"error {100 * found.ici:.1f} percentage points"
     )
+
+
+def _is_poor(found):
+    """Whether risks are too far off to be told of one patient."""
+    slope_holds = _LEAST_SLOPE <= found.slope <= _LARGEST_SLOPE
+    return not slope_holds or found.ici > _LARGEST_ERROR
 
 
 def _model(estimator):

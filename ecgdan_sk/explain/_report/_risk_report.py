@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from ._model_card import POOR
 from ._page import document
 
 
@@ -73,6 +74,11 @@ class RiskReport:
     unmeasured: str
     faithfulness: pd.DataFrame | None
     card: dict
+
+    @property
+    def is_poorly_calibrated(self):
+        """Whether risks mislead in this cohort; the page then withholds the first."""
+        return self.card.get("Calibration", "").startswith(POOR)
 
     def to_html(self):
         """The page as text.

@@ -12,7 +12,10 @@ def heading(report):
     """Whose page it is, the figures to take away, and what it is not for."""
     last = report.risk_table.iloc[-1]
     time = f"{report.risk_table.index[-1]:g} {report.time_unit}"
-    facts = [(f"Risk of {report.outcome} within {time}", percent(last["patient"]))]
+    named = f"Risk of {report.outcome} within {time}"
+    facts = [
+        (named, "withheld" if report.is_poorly_calibrated else percent(last["patient"]))
+    ]
     if report.n_cohort > 1:
         facts.append(("Place in the cohort", _place_in_words(report)))
     facts.append(("Log risk", signed(report.log_risk)))
@@ -26,7 +29,19 @@ def heading(report):
             "Not a medical device: it must not guide the care of a patient.",
             class_="warning",
         ),
+        _about_calibration(report) if report.is_poorly_calibrated else None,
         definitions(facts, "facts"),
+    )
+
+
+def _about_calibration(report):
+    """Why the risk is withheld, and what still stands."""
+    return tag(
+        "p",
+        tag("strong", "The risks of this model are poorly calibrated here. "),
+        "Read the place in the cohort, not the percentages, until the model has been "
+        "recalibrated; the card below tells the figures.",
+        class_="warning",
     )
 
 
