@@ -101,7 +101,12 @@ def _moments(net):
 
 def _restore_moments(net, moments):
     state = net.optimizer_.state_dict()
+    parameters = [p for group in net.optimizer_.param_groups for p in group["params"]]
     for name, value in moments.items():
         i, kind = name.split("/")
+        parameter = parameters[int(i)]
+        if value.shape == parameter.shape:
+            # As it lies in memory, where a fused optimizer takes one beside the other.
+            value = torch.empty_like(parameter, device="cpu").copy_(value)
         state["state"].setdefault(int(i), {})[kind] = value
     net.optimizer_.load_state_dict(state)
