@@ -73,7 +73,7 @@ class ReadingReport:
 
     def __str__(self):
         lines = [f"{name}: {n}" for name, n in self.summary.items() if n]
-        lines.insert(3, f"layout: {self.layout}")
+        lines.insert(2, f"layout: {self.layout}")
         reasons = Counter(self.files["left_out"])
         reasons.pop("", None)
         for reason, n in reasons.most_common(5):
