@@ -5,6 +5,10 @@ batches of 128 at T = 608, 1000 and 4992, the networks taking turns, medians wit
 quartiles; the ratios are per round. Inference goes as in `predict`, for both. Peak
 memory is that of a process of its own, as Linux tells it.
 
+`... bench_network.py profile [--lengths 608 1000]` (a minute): of the compact network,
+the share of each torch operation in the processor time of inference and of a training
+step, on one thread.
+
 `... bench_network.py accuracy [--n-jobs 2]` (some hours): C-index on the simulated
 cohorts of the main job, both trained from scratch by the same engine, same folds.
 
@@ -23,7 +27,7 @@ from joblib import Parallel, delayed
 from torch.utils.flop_counter import FlopCounterMode
 
 from ecgdan_sk import DualAttentionSurvival
-from ecgdan_sk._training import in_pieces
+from ecgdan_sk._training import in_pieces, keep_freed_memory
 from ecgdan_sk.architectures import Compact, Paper
 from ecgdan_sk.datasets import make_ecg_cohort
 from ecgdan_sk.losses import cox_loss, reconstruction_loss
@@ -95,7 +99,9 @@ def rounds_of(step, nets, batch, n_rounds):
 
     In each turn the second of two passes counts: whoever predicts keeps to one network.
     """
-    sides = [(net, batch, torch.optim.AdamW(net.parameters())) for net in nets]
+    sides = [
+        (net, batch, torch.optim.AdamW(net.parameters(), fused=True)) for net in nets
+    ]
     for side in sides:
         step(*side)
     return np.array([[seconds(step, *s) for s in sides] for _ in range(n_rounds)])
@@ -119,10 +125,31 @@ def multiply_adds(net, x):
     return counter.get_total_flops() / 2 / len(x)
 
 
-def cost(n_rounds):
+def profile(lengths):
+    """Print the operations of the compact network by their processor time."""
+    torch.set_num_threads(1)
+    for n_times in lengths:
+        net, batch = build("compact", n_times), make_batch(N_SAMPLES, n_times)
+        optimizer = torch.optim.AdamW(net.parameters(), fused=True)
+        for step in (infer, train):
+            for _ in range(4):
+                step(net, batch, optimizer)
+            with torch.profiler.profile() as record:
+                for _ in range(10):
+                    step(net, batch, optimizer)
+            operations = record.key_averages()
+            own = {o.key: o.self_cpu_time_total / 1e4 for o in operations}
+            total = sum(own.values())
+            print(f"\nT = {n_times}, {step.__name__}: {total:.1f} ms")
+            for key in sorted(own, key=own.get, reverse=True)[:14]:
+                print(f"  {own[key]:7.2f} ms {own[key] / total:5.0%}  {key}")
+
+
+def cost(n_rounds, lengths):
     """Print what each network costs."""
     print(f"torch {torch.__version__}; medians [quartiles]; ratio = paper / compact")
-    for n_times in LENGTHS:
+    keep_freed_memory()
+    for n_times in lengths:
         nets = [build(name, n_times) for name in ("compact", "paper")]
         sizes = [
             sum(
@@ -169,8 +196,9 @@ def cost(n_rounds):
 
 def peak(name, n_times):
     """Print the peak resident memory of a process that trains one network."""
+    keep_freed_memory()
     net, batch = build(name, n_times), make_batch(N_SAMPLES, n_times)
-    optimizer = torch.optim.AdamW(net.parameters())
+    optimizer = torch.optim.AdamW(net.parameters(), fused=True)
     for _ in range(3):
         train(net, batch, optimizer)
     # What getrusage tells counts the process that started this one.
@@ -245,7 +273,8 @@ if __name__ == "__main__":
         peak(sys.argv[2], int(sys.argv[3]))
         sys.exit()
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("part", choices=["cost", "accuracy", "leads"])
+    parser.add_argument("part", choices=["cost", "profile", "accuracy", "leads"])
+    parser.add_argument("--lengths", type=int, nargs="+", default=LENGTHS)
     parser.add_argument("--rounds", type=int, default=12)
     parser.add_argument("--n-samples", type=int, default=2000)
     parser.add_argument("--n-repeats", type=int, default=1)
@@ -253,7 +282,10 @@ if __name__ == "__main__":
     parser.add_argument("--n-jobs", type=int, default=1)
     options = parser.parse_args()
     if options.part == "cost":
-        cost(options.rounds)
+        cost(options.rounds, options.lengths)
+    elif options.part == "profile":
+        keep_freed_memory()
+        profile(options.lengths)
     elif options.part == "leads":
         leads(options.n_samples)
     else:

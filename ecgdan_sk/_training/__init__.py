@@ -4,7 +4,7 @@ from ._batches import ECGDataset, check_batches
 from ._files import not_finite, read_model, write_model
 from ._fingerprint import checkpoint_folder
 from ._finite import remedy
-from ._net import ECGNet, in_pieces
+from ._net import ECGNet, in_pieces, keep_freed_memory
 from ._outputs import encode, in_jobs, net_outputs
 from ._seeds import seeded
 from ._settings import shared_settings
@@ -19,6 +19,7 @@ __all__ = [
     "encode",
     "in_jobs",
     "in_pieces",
+    "keep_freed_memory",
     "load_weights",
     "net_outputs",
     "not_finite",

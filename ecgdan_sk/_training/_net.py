@@ -82,7 +82,7 @@ class ECGNet(NeuralNet):
     def initialize_module(self):
         """Make the module in the memory format in which convolutions are fastest."""
         super().initialize_module()
-        _keep_freed_memory()
+        keep_freed_memory()
         self.module_.to(memory_format=torch.channels_last)
         self.unfreeze(self.n_unfrozen)
         return self
@@ -267,7 +267,7 @@ class ECGNet(NeuralNet):
             return self._forward(piece)
 
 
-def _keep_freed_memory() -> None:
+def keep_freed_memory() -> None:
     """Let the C library keep the memory of a step for the next step.
 
     Memory that the system hands out anew costs a third of a training step. glibc learns
