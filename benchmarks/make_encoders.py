@@ -58,8 +58,9 @@ def main():
     parser.add_argument("--data", type=Path, help="folder of ptbxl/ and ptbxl_zscored/")
     parser.add_argument("--ptbxl", type=Path, help="folder of the whole of PTB-XL")
     parser.add_argument("--text", default="sentence-transformers/all-MiniLM-L6-v2")
-    parser.add_argument("--n-simulated", type=int, default=6000)
+    parser.add_argument("--n-simulated", type=int, default=12_000)
     parser.add_argument("--epochs", type=int, default=20)
+    parser.add_argument("--simulated-epochs", type=int, default=12)
     parser.add_argument(
         "--checkpoints", type=Path, default=Path("encoders-checkpoints")
     )
@@ -77,17 +78,19 @@ def main():
 
 def make_simulated(tests, options):
     """Train on simulated ECGs, of which the tests are none; its weights."""
-    model = pretrained([simulate(options.n_simulated, 2)], options)
+    cohort = simulate(options.n_simulated, 2)
+    model = pretrained([cohort], options, max_epochs=options.simulated_epochs)
     summary = "Statements, measurements, age and sex of simulated 12-lead ECGs alone."
     data = [SIMULATED | {"n_ecgs": options.n_simulated}]
     card = card_of(data, "BSD-3-Clause", "ecgdan_sk", summary, options)
+    card["recipe"]["epochs"] = options.simulated_epochs
     write("simulated-100hz", model, model, card, tests, options)
     return model.encoder_weights_
 
 
 def make_real(start, real, tests, options):
     """Train on, on all for the file, and without the tests for the figures."""
-    simulated = simulate(options.n_simulated // 3, 1)
+    simulated = simulate(options.n_simulated // 6, 1)
     shipped = pretrained([real, simulated], options, start)
     rows = ~real["held_out"]
     training = {name: value[rows] for name, value in real.items()}
@@ -99,7 +102,7 @@ def make_real(start, real, tests, options):
             "licence": "CC BY 4.0",
             "url": "https://physionet.org/content/ptb-xl/",
         },
-        SIMULATED | {"n_ecgs": options.n_simulated + options.n_simulated // 3},
+        SIMULATED | {"n_ecgs": options.n_simulated + options.n_simulated // 6},
     ]
     summary = (
         "Statements, measurements, age and sex of real and simulated 12-lead ECGs."
@@ -148,14 +151,13 @@ def pretrained(cohorts, options, start=None, **changes):
     model = ECGReportPretrainer(
         architecture=Compact(voltage_token=True),
         text_encoder=SentenceEncoder(options.text),
-        **{**OBJECTIVES, "random_state": 0, **changes},
         pretrained=start,
-        max_epochs=options.epochs,
         validation_fraction=None,
         batch_size=64,
         checkpoint_dir=options.checkpoints,
         device="cpu",
         verbose=1,
+        **{**OBJECTIVES, "max_epochs": options.epochs, "random_state": 0, **changes},
     )
     records = [cohort["X"] for cohort in cohorts]
     return model.fit(records, [list(cohort["codes"]) for cohort in cohorts])
