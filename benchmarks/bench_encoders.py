@@ -6,6 +6,8 @@ probes       macro AUROC of five superclasses by labels: random, measurements,
              pretrained on 343 ECGs, "simulated-100hz", and the network beside
              "ptbxl-100hz" that was not trained on what is tested
 risk         real signals of 343 ECGs, simulated follow-up: C-index by draw
+events       a network from a ready encoder beside the ridge Cox model of its features
+             and one from scratch, by number of events, on simulated cohorts
 unseen       zero-shot of each superclass, whose ECGs were left out of pretraining
 ingredients  what each is worth: all, and all but one, from nothing, by seed
 
@@ -36,12 +38,14 @@ from sklearn.preprocessing import StandardScaler
 from ecgdan_sk import DualAttentionSurvival, encoders
 from ecgdan_sk.architectures import Compact
 from ecgdan_sk.baselines import PenalisedCox
-from ecgdan_sk.datasets import load_ptbxl, simulate_follow_up
+from ecgdan_sk.datasets import load_ptbxl, make_ecg_cohort, simulate_follow_up
 from ecgdan_sk.measurements import ECGMeasurements
 from ecgdan_sk.metrics import concordance_index
 from ecgdan_sk.model_selection import EventKFold
+from ecgdan_sk.records import ECGRecords
 from ecgdan_sk.reports import load_statements
 
+PARTS = ("probes", "risk", "events", "unseen", "ingredients")
 # Log hazard of NORM, MI, STTC, CD and HYP.
 HAZARDS = np.array([-0.5, 1.0, 0.7, 0.5, 0.8])
 
@@ -146,6 +150,39 @@ def report(rows, what):
         print(f"  {gain.mean():+.3f} [{low:+.3f}, {high:+.3f}]", flush=True)
 
 
+def events(options):
+    """C-index on 2,000 unseen ECGs, and seconds of a fit, by size and draw."""
+    cohort = make_ecg_cohort(4000, sampling_rate=100, risk="both", random_state=77)
+    X = filtered(ECGRecords(cohort.X, 100))
+    features = encoders.Encoder(options.tested).fit_transform(X)
+    settings = {"n_members": 1, "random_state": 0}
+    networks = {
+        "ready": DualAttentionSurvival(pretrained=options.tested, **settings),
+        "scratch": DualAttentionSurvival(**settings),
+    }
+    for n, n_events in ((160, 16), (320, 32), (500, 50), (800, 80), (2000, 200)):
+        for draw in range(options.draws):
+            order = np.random.default_rng(draw).permutation(len(X))
+            train, test = order[:n], order[2000:]
+            risks = cohort.log_risk
+            follow_up = {"event_rate": n_events / n, "random_state": draw}
+            y = simulate_follow_up(risks[train], **follow_up)
+            y_test = simulate_follow_up(risks[test], event_rate=0.5, random_state=draw)
+            line = f"{n_events} events of {n}, draw {draw}:"
+            ridge = cox().fit(features[train], y)
+            scored = concordance_index(y_test, ridge.predict(features[test]))
+            line += f" ridge Cox {scored:.3f}"
+            for name, network in networks.items():
+                if name == "scratch" and draw >= options.network_draws:
+                    continue
+                started = time.process_time()
+                network.fit(X[train], y)
+                took = time.process_time() - started
+                scored = concordance_index(y_test, network.predict(X[test]))
+                line += f", {name} {scored:.3f} in {took:.1f} s"
+            print(line, flush=True)
+
+
 def unseen(options):
     """Zero-shot AUROC of each superclass, of a network that met none of its ECGs."""
     cohorts, tests = training_parts(options)
@@ -198,7 +235,7 @@ def holds(codes, superclass):
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("part", choices=["probes", "risk", "unseen", "ingredients"])
+    parser.add_argument("part", choices=PARTS)
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--tested", type=Path)
     parser.add_argument("--text", default="sentence-transformers/all-MiniLM-L6-v2")
@@ -210,5 +247,5 @@ if __name__ == "__main__":
     parser.add_argument("--seeds", type=int, default=3)
     arguments = parser.parse_args()
     torch.set_num_threads(1)
-    parts = (probes, risk, unseen, ingredients)
-    {part.__name__: part for part in parts}[arguments.part](arguments)
+    parts = (probes, risk, events, unseen, ingredients)
+    dict(zip(PARTS, parts))[arguments.part](arguments)
