@@ -71,8 +71,9 @@ class DualAttentionSurvival(
         of the Hugging Face hub, `encoder_weights_` of a fitted `ECGReportPretrainer`,
         or the file that its `save_encoder` wrote. An architecture given by name takes
         the settings of the encoder. For Cox losses without covariates the heads start
-        at the ridge Cox model of its features. If no epoch is better than the start,
-        that model, of all training ECGs, is kept.
+        at the ridge Cox model of its features. That model, of all training ECGs, is
+        kept if no epoch is better; and of fewer than 30 events in any case, unless
+        `max_epochs` or `lr` is given.
     freeze_encoder : bool or int, default=False
         With True the encoders stay as they start, with their statistics and without
         dropout, so that the heads alone are trained. A number of epochs after which one

@@ -34,6 +34,8 @@ _SCRATCH = {"max_epochs": 40, "lr": 3e-3}
 _PRETRAINED = {"max_epochs": 12, "lr": 1e-3}
 # A head that is good at once needs few steps.
 _FROM_RIDGE = {"max_epochs": 4, "lr": 2e-3}
+# Of few events no validation part tells whether a step helps: as good as none is made.
+_OF_FEW_EVENTS = {"max_epochs": 1, "lr": 1e-9}
 
 
 def split_seeds(estimator):
@@ -67,7 +69,7 @@ def train_networks(estimator, X, target, likelihood, patients, seeds):
     module = module_settings(estimator, likelihood.n_outputs, typical_spread(X))
     starts = _starts(estimator, module)
     heads = ridge_heads(estimator, likelihood, module, starts, X, target, patients)
-    settings = {**module, **_optimisation(estimator, heads is not None)}
+    settings = {**module, **_optimisation(estimator, heads)}
     settings |= loss_settings(likelihood, estimator.covariates_)
     # The ridge Cox model, or covariates alone, may be the best.
     settings["start_counts"] = heads is not None or estimator.covariates is not None
@@ -126,13 +128,13 @@ def mean_coef(nets):
     return np.mean(coefs, axis=0, dtype=np.float64)
 
 
-def _optimisation(estimator, from_ridge):
+def _optimisation(estimator, heads):
     """Parameters of `train_net` and of its net."""
     freezes, every = bool(estimator.freeze_encoder), estimator.freeze_encoder
     return {
         **shared_settings(estimator, architecture_of(estimator).default_crop),
         **_RECIPES[estimator.recipe],
-        **_length(estimator, from_ridge),
+        **_length(estimator, heads),
         "batch_size": estimator.batch_size,
         "n_unfrozen": 0 if freezes else None,
         "unfreeze_every": None if isinstance(every, bool | np.bool_) else every,
@@ -140,12 +142,17 @@ def _optimisation(estimator, from_ridge):
     }
 
 
-def _length(estimator, from_ridge):
+def _length(estimator, heads):
     """Epochs and rate; a ready encoder wants fewer and smaller steps."""
-    by_default = _SCRATCH if estimator.pretrained is None else _PRETRAINED
-    by_default = _FROM_RIDGE if from_ridge else by_default
-    given = {name: getattr(estimator, name) for name in by_default}
-    return by_default | {k: v for k, v in given.items() if v is not None}
+    given = {name: getattr(estimator, name) for name in _SCRATCH}
+    given = {name: value for name, value in given.items() if value is not None}
+    if heads is None:
+        by_default = _SCRATCH if estimator.pretrained is None else _PRETRAINED
+    elif heads.is_of_few and not given:
+        by_default = _OF_FEW_EVENTS
+    else:
+        by_default = _FROM_RIDGE
+    return by_default | given
 
 
 def _choice_of_epoch(estimator, likelihood, target):

@@ -70,7 +70,7 @@ class RidgeHead:
 
     def of(self, rows):
         """The start, with a head that these rows tell, or all if events are few."""
-        if self.takes_all and self._n_events(slice(None)) < _FEW_EVENTS:
+        if self.is_of_few:
             rows = slice(None)
         if self._n_events(rows) < _FEWEST_EVENTS:
             return self.start
@@ -87,6 +87,11 @@ class RidgeHead:
         )
         head = (weights / scale[:, None]).T.astype(np.float32)
         return self.start | {"head.weight": head}
+
+    @property
+    def is_of_few(self):
+        """Whether events are so few that those of the validation part tell it too."""
+        return self.takes_all and self._n_events(slice(None)) < _FEW_EVENTS
 
     def settle(self, net, start):
         """Where no epoch was better than the start, let all events tell the head."""
