@@ -71,9 +71,8 @@ class DualAttentionSurvival(
         of the Hugging Face hub, `encoder_weights_` of a fitted `ECGReportPretrainer`,
         or the file that its `save_encoder` wrote. An architecture given by name takes
         the settings of the encoder. For Cox losses without covariates the heads start
-        at the ridge Cox model of its features. That model, of all training ECGs, is
-        kept if no epoch is better; and of fewer than 30 events in any case, unless
-        `max_epochs` or `lr` is given.
+        at the ridge Cox model of its features. It is kept if no epoch is better, or of
+        fewer than 30 events, unless `max_epochs` or `lr` is given.
     freeze_encoder : bool or int, default=False
         With True the encoders stay as they start, with their statistics and without
         dropout, so that the heads alone are trained. A number of epochs after which one
