@@ -9,6 +9,7 @@ from scipy import signal
 from sklearn import config_context
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
+from sklearn.metrics import roc_auc_score
 from sklearn.pipeline import make_pipeline
 
 from ecgdan_sk.datasets import make_ecg_cohort
@@ -323,3 +324,14 @@ def test_unknown_or_conflicting_sampling_rate(transformer, X):
 def test_wrong_parameters_are_refused(transformer, X):
     with pytest.raises(ValueError, match="parameter of"):
         transformer.fit(X)
+
+
+@pytest.mark.realdata
+def test_the_score_tells_what_readers_accept(ecgdan_data):
+    """CinC 2011: every third recording, which nothing was chosen on."""
+    stored = np.load(ecgdan_data / "quality2011" / "x_250hz_int16.npz")
+    labels = pd.read_csv(ecgdan_data / "quality2011" / "labels.csv")["quality"][::3]
+    known = (labels != "unlabelled").to_numpy()
+    X = stored["x"][::3][known] * np.float32(stored["scale_mv"])
+    score = SignalQuality(sampling_rate=250).score_records(X)
+    assert roc_auc_score(labels[known] == "acceptable", score) >= 0.93

@@ -311,6 +311,8 @@ def test_wash_lies_where_attention_is(n, rate):
         ("heart_rate_bpm", 47.4, "below"),
         ("heart_rate_bpm", 47.6, "within"),
         ("qtc_bazett_ms", 458, "above"),
+        ("qtc_fridericia_ms", 455, "above for men"),
+        ("qtc_fridericia_ms", 461, "above"),
         ("cornell_voltage_mv", 2.4, "above for women"),
         ("cornell_voltage_mv", 2.9, "above"),
         ("pr_interval_ms", np.nan, "not measured"),

@@ -9,6 +9,8 @@ import pandas as pd
 # adults: 2nd to 98th percentile.
 _MASON = "Mason et al. 2007, J Electrocardiol 40, 228"
 _SURAWICZ = "Surawicz et al. 2009, J Am Coll Cardiol 53, 976"
+# A QTc is prolonged from 460 ms in women and from 450 ms in men on.
+_RAUTAHARJU = "Rautaharju et al. 2009, J Am Coll Cardiol 53, 982"
 
 
 class Reference(NamedTuple):
@@ -50,7 +52,10 @@ REFERENCES = tuple(
         ("qrs_duration_ms", "QRS duration", "ms", 69, 109, 109, 0, _MASON),
         ("qt_interval_ms", "QT interval", "ms", 325, 452, 452, 0, _MASON),
         ("qtc_bazett_ms", "QTc (Bazett)", "ms", 361, 457, 457, 0, _MASON),
-        ("qtc_fridericia_ms", "QTc (Fridericia)", "ms", 359, 445, 445, 0, _MASON),
+        (
+            *("qtc_fridericia_ms", "QTc (Fridericia)", "ms"),
+            *(None, 459, 449, 0, _RAUTAHARJU),
+        ),
         ("qrs_axis", "QRS axis", "°", -40, 91, 91, 0, _MASON),
         (
             *("qrs_t_angle_frontal_deg", "QRS-T angle, frontal", "°"),
@@ -131,6 +136,8 @@ def _status(reference, value):
         return "below"
     if value > max(reference.high_women, reference.high_men):
         return "above"
-    if value > min(reference.high_women, reference.high_men):
+    if value > reference.high_women:
         return "above for women"
+    if value > reference.high_men:
+        return "above for men"
     return "within"

@@ -17,6 +17,7 @@ _STATUS = {
     "below": "▼ below",
     "above": "▲ above",
     "above for women": "▲ above, if a woman",
+    "above for men": "▲ above, if a man",
 }
 
 
