@@ -1,11 +1,12 @@
 """Do the intervals cover, and the tests reject as often as they say?
 
 Run `OMP_NUM_THREADS=1 OMP_WAIT_POLICY=PASSIVE python benchmarks/bench_statistics.py
---n-jobs 2`; `--quick` takes a tenth of the cohorts. Every cohort is simulated, so that
-the truth is known: as an expectation over the predictions, or from one large cohort.
+--n-jobs 2`; `--quick` takes a tenth of the cohorts, `--only` a part. Every cohort is
+simulated, so that the truth is known: as an expectation over the predictions, or from
+one large cohort.
 
 Coverage should lie between 93 and 97 %, rejection of true nulls between 3 and 7 %; the
-figures are printed with the standard error of so many cohorts.
+figures are printed with the 95 % interval (Wilson) that so many cohorts leave.
 """
 
 import argparse
@@ -13,10 +14,13 @@ import time
 from functools import partial
 
 import numpy as np
+import pandas as pd
 from joblib import Parallel, delayed
-from scipy.stats import rankdata
+from scipy.stats import binomtest, rankdata
+from sksurv.linear_model import CoxPHSurvivalAnalysis
 from sksurv.util import Surv
 
+from ecgdan_sk import DualAttentionSurvival
 from ecgdan_sk.metrics import (
     bootstrap_ci,
     brier_score,
@@ -29,6 +33,7 @@ from ecgdan_sk.metrics import (
     paired_c_index_difference,
 )
 from ecgdan_sk.model_selection import EventKFold, RepeatedEventKFold
+from ecgdan_sk.records import ECGRecords
 
 AT = 1.0
 EVENT_RATE = 0.15
@@ -142,7 +147,7 @@ def covered(seed, n_patients, n_ecgs, truth, n_resamples):
 def coverage(n_cohorts, n_resamples, n_jobs):
     """Print the coverage of each interval, by events and ECGs per patient."""
     truth = truths()
-    rows = {}
+    print("coverage of 95 % intervals")
     for n_events in (30, 200):
         for n_ecgs in (1, 4):
             n_now = n_cohorts if n_events == 30 else n_cohorts // 2
@@ -151,16 +156,17 @@ def coverage(n_cohorts, n_resamples, n_jobs):
             hits = Parallel(n_jobs)(
                 delayed(run)(seed, n_patients, n_ecgs) for seed in range(n_now)
             )
+            print(f"  {n_events} events, {n_ecgs} ECGs each, {n_now} cohorts")
             for name in hits[0]:
-                values = np.array([hit[name] for hit in hits], dtype=float)
-                rows.setdefault(name, []).append((n_events, n_ecgs, values))
-    print("coverage of 95 % intervals")
-    for name, cells in rows.items():
-        text = "; ".join(
-            f"{n} events x {k}: {v.mean():.1%} (SE {v.std() / np.sqrt(len(v)):.1%})"
-            for n, k, v in cells
-        )
-        print(f"  {name}: {text}", flush=True)
+                print(f"    {name}: {share([hit[name] for hit in hits])}", flush=True)
+
+
+def share(hits):
+    """How often, as a percentage with its 95 % interval."""
+    # Several bins of one cohort count as one trial.
+    found, n = float(np.sum(hits)), len(hits)
+    interval = binomtest(round(found), n).proportion_ci(method="wilson")
+    return f"{found / n:.1%} ({interval.low:.1%} to {interval.high:.1%})"
 
 
 def score_direction(X, event, time):
@@ -222,13 +228,14 @@ def rejections(n_cohorts, n_jobs):
     """Print how often tests find a difference where there is none."""
     for what, signal in (("noise", 0.0), ("signal", 0.5)):
         p_values = Parallel(n_jobs)(
-            delayed(null_p_values)(seed, signal) for seed in range(n_cohorts)
+            # The degrees of freedom of compare_models were chosen on seeds below 1000.
+            delayed(null_p_values)(seed + 1000, signal)
+            for seed in range(n_cohorts)
         )
-        print(f"p below 0.05 where models are equally good, {what}")
+        print(f"p below 0.05, models equally good, {what}, {n_cohorts} cohorts")
         for name in p_values[0]:
-            rejected = np.array([p[name] < 0.05 for p in p_values])
-            error = rejected.std() / np.sqrt(n_cohorts)
-            print(f"  {name}: {rejected.mean():.1%} (SE {error:.1%})", flush=True)
+            rejected = [p[name] < 0.05 for p in p_values]
+            print(f"  {name}: {share(rejected)}", flush=True)
 
 
 def at_the_time(y, risk, at):
@@ -289,27 +296,84 @@ def informative_censoring(n_cohorts, n_patients=5000):
         print(f"  a = {a}: {text}", flush=True)
 
 
-# What the estimators add: functions of n_cohorts and n_jobs that print their lines.
-# Covariate coefficients beside an ECG, and baseline hazards of several networks.
-HOOKS = []
+def waves(seed, n, effects):
+    """ECGs whose amplitude comes with age (correlation 0.6), age, and outcomes."""
+    rng = np.random.default_rng(seed)
+    age = rng.normal(size=n)
+    strength = 0.6 * age + 0.8 * rng.normal(size=n)
+    wave = np.sin(np.arange(1, 13)[:, None] * np.arange(60) / 10)
+    X = 0.5 * np.exp(0.4 * strength)[:, None, None] * wave
+    X = X + 0.1 * rng.standard_normal(X.shape)
+    own = rng.exponential(np.exp(2 - effects[0] * age - effects[1] * strength))
+    censoring = rng.uniform(0.5, 2.5, n)
+    time = 1000 * np.minimum(own, censoring) + 1
+    table = pd.DataFrame({"age": 60 + 10 * age, "strength": strength})
+    X = ECGRecords(X.astype(np.float32), covariates=table)
+    return X, Surv.from_arrays(own <= censoring, time)
+
+
+def covariate_coefficients(n_cohorts):
+    """Print the coefficient of age beside an ECG, and C, of 600 ECGs."""
+    print(f"covariates beside a network, {n_cohorts} cohorts of 600; true (age, ECG)")
+    for effects in ((0.0, 1.0), (-0.4, 0.8), (0.8, 0.0)):
+        rows = []
+        for seed in range(n_cohorts):
+            X, y = waves(seed, 600, effects)
+            X_new, y_new = waves(seed + 1000, 3000, effects)
+            both = CoxPHSurvivalAnalysis().fit(X.covariates, y)
+            net = DualAttentionSurvival(
+                covariates=["age"], n_members=1, crop=1.0, random_state=seed
+            ).fit(X, y)
+            scores = net.score(X_new, y_new), both.score(X_new.covariates, y_new)
+            rows.append((net.covariates_.coef_[0, 0], *scores))
+        coef, ours, joint = np.mean(rows, axis=0)
+        error = np.std(rows, axis=0)[0] / np.sqrt(n_cohorts)
+        text = f"age {coef:+.2f} (SE {error:.2f}), C {ours:.3f}, jointly {joint:.3f}"
+        print(f"  {effects}: {text}", flush=True)
+
+
+def baselines(n_cohorts):
+    """Print predicted over observed risk of new patients, by `baseline`."""
+    print(f"mean predicted / observed risk, 3 networks, {n_cohorts} cohorts of 600")
+    for baseline in ("train", "validation"):
+        ratios = []
+        for seed in range(n_cohorts):
+            X, y = waves(seed, 600, (0.0, 1.0))
+            X_new, y_new = waves(seed + 1000, 4000, (0.0, 1.0))
+            model = DualAttentionSurvival(
+                max_epochs=20, baseline=baseline, random_state=seed
+            ).fit(X.signals, y)
+            curves = model.predict_survival_function(X_new.signals)
+            risk = np.array([1 - curve(1001.0) for curve in curves])
+            observed = calibration(y_new, risk, time=1001.0, n_bins=1).observed[0]
+            ratios.append(risk.mean() / observed)
+        error = np.std(ratios) / np.sqrt(n_cohorts)
+        print(f"  {baseline}: {np.mean(ratios):.3f} (SE {error:.3f})", flush=True)
+
+
+PARTS = ("tests", "scores", "networks", "coverage")
 
 
 def main():
     """Print everything."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--n-cohorts", type=int, default=400)
+    parser.add_argument("--n-cohorts", type=int, default=200)
     parser.add_argument("--n-resamples", type=int, default=200)
     parser.add_argument("--n-jobs", type=int, default=1)
     parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--only", choices=PARTS)
     options = parser.parse_args()
     n_cohorts = options.n_cohorts // 10 if options.quick else options.n_cohorts
+    n_few, n_jobs = max(3, n_cohorts // 20), options.n_jobs
+    parts = {
+        "tests": lambda: rejections(2 * n_cohorts, n_jobs),
+        "scores": lambda: (grids(n_few), informative_censoring(n_few)),
+        "networks": lambda: (covariate_coefficients(n_few), baselines(n_few)),
+        "coverage": lambda: coverage(n_cohorts, options.n_resamples, n_jobs),
+    }
     start = time.perf_counter()
-    rejections(2 * n_cohorts, options.n_jobs)
-    grids(max(3, n_cohorts // 20))
-    informative_censoring(max(3, n_cohorts // 20))
-    coverage(n_cohorts, options.n_resamples, options.n_jobs)
-    for hook in HOOKS:
-        hook(n_cohorts, options.n_jobs)
+    for name in [options.only] if options.only else parts:
+        parts[name]()
     print(f"{(time.perf_counter() - start) / 60:.0f} minutes, {n_cohorts} cohorts")
 
 

@@ -132,6 +132,19 @@ def test_ridge_agrees_with_scikit_survival(table):
     assert rank > 0.9999
 
 
+def test_unpenalised_columns_are_not_shrunk(table):
+    X, y = table
+    strong = {"n_alphas": 1, "alpha_min_ratio": 0.9, "cv": 2}
+    free = PenalisedCox(**strong, n_unpenalised=2).fit(X, y)
+    # The strongest ridge leaves hardly more than the first two columns.
+    alone = CoxPHSurvivalAnalysis(ties="breslow").fit(X[:, :2], y)
+    np.testing.assert_allclose(free.coef_[:2], alone.coef_, atol=0.1)
+    shrunk = PenalisedCox(**strong).fit(X, y)
+    assert np.abs(shrunk.coef_[:2]).max() < 0.3 * np.abs(free.coef_[:2]).max()
+    with pytest.raises(ValueError, match="leaves none of 6 columns"):
+        PenalisedCox(n_unpenalised=6).fit(X, y)
+
+
 def test_penalty_is_the_best_of_those_tried(table):
     X, y = table
     model = PenalisedCox(n_alphas=12).fit(X, y)

@@ -363,6 +363,13 @@ def test_paper_network_has_no_way_from_a_flat_line(paper, cohort):
         integrated_gradients(paper, cohort.X[:3])
 
 
+@pytest.mark.parametrize("explain", [lead_occlusion, lead_group_shapley])
+def test_hidden_leads_that_training_never_hid_are_warned_of(fitted, X, explain):
+    never = copy.copy(fitted).set_params(lead_masking=0.0)
+    with pytest.warns(UserWarning, match="never met an ECG without one of its leads"):
+        explain(never, X[:1])
+
+
 def test_covariates_are_no_part_of_what_the_ecg_explains(cohort):
     records = ECGRecords(cohort.X, 100, covariates=cohort.covariates)
     model = DualAttentionSurvival(n_members=1, covariates=["age"], **QUICK)

@@ -1004,6 +1004,29 @@ def test_comparison_is_the_corrected_t_test():
     )
 
 
+@pytest.mark.parametrize(
+    ("n_scores", "n_splits", "n_free"), [(50, 5, 5), (40, 2, 5), (5, 5, 4), (2, 2, 1)]
+)
+def test_more_folds_of_the_same_patients_add_no_freedom(n_scores, n_splits, n_free):
+    a = np.random.default_rng(0).normal(0.02, 0.05, n_scores)
+    result = compare_models(a, np.zeros(n_scores), n_splits=n_splits)
+    variance = (1 / n_scores + 1 / (n_splits - 1)) * a.var(ddof=1)
+    statistic = abs(a.mean()) / np.sqrt(variance)
+    assert result.p_value == pytest.approx(2 * stats.t(n_free).sf(statistic))
+
+
+def test_copies_of_an_ecg_say_nothing_new_of_the_high_risk_group():
+    y, risk = follow_up(0, 300)
+    owner = np.repeat(np.arange(300), 4)
+    once = high_risk_group(y, risk, quantile=0.75, groups=np.arange(300))
+    copies = high_risk_group(y[owner], risk[owner], quantile=0.75, groups=owner)
+    # Copies are ties, which Efron's method takes a little apart.
+    assert copies[:3] == pytest.approx(once[:3], rel=0.03)
+    blind = high_risk_group(y[owner], risk[owner], quantile=0.75)
+    assert np.log(blind.high / blind.low) < 0.6 * np.log(copies.high / copies.low)
+    assert blind.p_value < copies.p_value
+
+
 def test_equal_scores_do_not_differ():
     assert compare_models([0.7, 0.8], [0.7, 0.8], n_splits=2).p_value == 1
 

@@ -517,6 +517,22 @@ def test_auc_is_that_of_the_metric_inside_its_interval(cox, whas):
     assert display.name == "CoxPHSurvivalAnalysis"
 
 
+def test_auc_of_copies_of_patients_is_no_surer(whas):
+    X, y = whas[0][250:], whas[1][250:]
+    owner = np.repeat(np.arange(len(y)), 4)
+    few = {"times": [365], "n_resamples": 60, "random_state": 0}
+    widths = [
+        (display.high - display.low)[0]
+        for display in (
+            TimeDependentAUCDisplay.from_predictions(
+                y[owner], X[owner, 0], groups=groups, **few
+            )
+            for groups in (owner, None)
+        )
+    ]
+    assert widths[0] > 1.5 * widths[1]
+
+
 def test_two_models_share_a_picture_in_two_colours(cox, whas):
     X, y = whas[0][250:], whas[1][250:]
     few = {"times": [100, 365], "n_resamples": 5, "random_state": 0}

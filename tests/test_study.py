@@ -203,6 +203,11 @@ def test_one_outcome_is_compared_by_the_corrected_test():
     assert lead == pytest.approx(compare_models(scores["a"], scores["b"], n_splits=2))
 
 
+def test_holm_adjusts_for_all_claims_of_a_table():
+    np.testing.assert_allclose(tables.holm([0.01, 0.04, 0.03]), [0.03, 0.06, 0.06])
+    np.testing.assert_allclose(tables.holm([0.5, 0.9]), [1.0, 1.0])
+
+
 def test_several_outcomes_are_compared_by_draw():
     scores = {"a": [0.75, 0.72, 0.78, 0.74], "b": [0.70, 0.71, 0.70, 0.69]}
     lead = tables.paired(frame_of(scores, n_draws=2), "a", "b")

@@ -59,6 +59,13 @@ def _after_input(pipeline, job, **settings):
     return pipeline(**settings)[1:]
 
 
+def _beside_age_and_sex():
+    """Measurements whose first two columns are not shrunk, as in the networks."""
+    pipeline = cox_measurements()
+    pipeline[-1].set_params(n_unpenalised=2)
+    return pipeline
+
+
 def _boosting(job):
     boosting = gradient_boosting()[1:]
     boosting[-1].set_params(n_estimators=job.scale.n_trees)
@@ -73,11 +80,12 @@ def _traditional():
     """Models of covariates, measurements and random convolutions."""
     group = "traditional"
     any_table = partial(_after_input, cox_measurements)
+    beside = partial(_after_input, _beside_age_and_sex)
     return {
         "age-sex": Method(group, "covariates", any_table),
         "paper15": Method(group, "paper15", partial(_after_input, cox_paper15)),
         "measurements": Method(group, "measurements", any_table),
-        "age-sex-measurements": Method(group, "covariates+measurements", any_table),
+        "age-sex-measurements": Method(group, "covariates+measurements", beside),
         "boosting": Method(group, "measurements", _boosting),
         "random-convolutions": Method(group, "ecg", _random_convolutions),
     }

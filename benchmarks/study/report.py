@@ -6,6 +6,7 @@ import matplotlib.pyplot as plt
 
 from . import figures, tables
 
+_EACH = " Intervals are of each claim by itself; p by Holm is of all together."
 _NO_GAP = {"line": 0.0, "low": "low", "high": "high"}
 
 
@@ -34,7 +35,7 @@ def _of_protocol(folds, protocol, where, cohort):
     n_seeds, n_draws = folds["seed"].nunique(), folds["draw"].nunique()
     design = f"{protocol} x {_count(n_seeds, 'seed')} x {_count(n_draws, 'draw')}"
     title = f"{cohort.name}, {design}\n{cohort.kind}"
-    about = f"{cohort.name}, {design}. {cohort.kind}. {_unit(n_draws)}"
+    about = f"{cohort.name}, {design}. {cohort.kind}. {_unit(n_draws, cohort)}"
     accuracy = tables.accuracy(folds)
     scores, cost = tables.further_scores(folds), tables.cost(folds)
     claims = tables.claims(folds)
@@ -63,7 +64,9 @@ def _of_protocol(folds, protocol, where, cohort):
             xlabel="Difference of the C-index with 95 % interval",
             title=title,
         )
-        parts += _written(claims, where, "claims", f"The paper's claims. {about}", fig)
+        parts += _written(
+            claims, where, "claims", f"The paper's claims. {about}{_EACH}", fig
+        )
     fig = figures.top_risk(folds, f"{cohort.name}, first draw\n{cohort.kind}")
     return [*parts, _saved(fig, where, "top_risk")]
 
@@ -89,14 +92,24 @@ def _count(n, noun):
     return f"{n} {noun}{'s' if n > 1 else ''}"
 
 
-def _unit(n_draws):
+def _unit(n_draws, cohort):
     """What the intervals are of."""
     if n_draws > 1:
         return (
             "Intervals are of the mean over draws (t-test); the draw is the unit. SD "
-            "of repeats and folds are within a draw."
+            "of repeats and folds are within a draw." + _conditional(cohort)
         )
     return "Intervals are corrected for overlapping folds (Nadeau and Bengio, 2003)."
+
+
+def _conditional(cohort):
+    """What the draws do not vary."""
+    if not cohort.pretrains or cohort.has_reports:
+        return ""
+    return (
+        " All draws start from the same pretrained encoders: figures of pretrained "
+        "methods are conditional on one encoder."
+    )
 
 
 def _written(table, where, name, about, fig):

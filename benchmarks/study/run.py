@@ -125,8 +125,10 @@ class Study:
         entry = METHODS[method]
         encoder = None if entry.objective is None else self._encoder(task, method)
         study_name = f"{task.split} {method}"
+        # Draws vary by the weights that networks start from, as new studies would.
+        seed = task.seed + 1000 * task.draw
         job = Job(
-            self.scale, n_train, task.seed, encoder, self.storage, study_name=study_name
+            self.scale, n_train, seed, encoder, self.storage, study_name=study_name
         )
         return entry.build(job)
 

@@ -159,10 +159,24 @@ def claims(frame):
                     "difference of C": lead.value,
                     "low": lead.low,
                     "high": lead.high,
+                    "p": lead.p_value,
                     "here": _verdict(lead),
                 }
             )
-    return pd.DataFrame(rows)
+    table = pd.DataFrame(rows)
+    if rows:
+        table.insert(table.columns.get_loc("p") + 1, "p (Holm)", holm(table["p"]))
+    return table
+
+
+def holm(p_values):
+    """P-values for all claims of a table together (Holm, 1979)."""
+    p_values = np.asarray(p_values, dtype=float)
+    order = np.argsort(p_values)
+    factors = np.arange(len(p_values), 0, -1)
+    adjusted = np.empty_like(p_values)
+    adjusted[order] = np.maximum.accumulate(factors * p_values[order])
+    return np.minimum(adjusted, 1.0)
 
 
 def efficiency(frame):

@@ -37,6 +37,9 @@ class PenalisedCox(SurvivalAnalysisMixin, BaseEstimator):
         left, and a ridge hardly any.
     cv : int, default=5
         Number of folds; fewer where there are fewer events.
+    n_unpenalised : int, default=0
+        First columns that the penalty leaves alone, such as age and sex, whose effect
+        a reference should not shrink.
     random_state : int, RandomState instance or None, default=0
         Decides the folds.
 
@@ -78,6 +81,7 @@ class PenalisedCox(SurvivalAnalysisMixin, BaseEstimator):
         "n_alphas": [Interval(Integral, 1, None, closed="left")],
         "alpha_min_ratio": [Interval(Real, 0, 1, closed="neither")],
         "cv": [Interval(Integral, 2, None, closed="left")],
+        "n_unpenalised": [Interval(Integral, 0, None, closed="left")],
         "random_state": ["random_state"],
     }
 
@@ -88,12 +92,14 @@ class PenalisedCox(SurvivalAnalysisMixin, BaseEstimator):
         n_alphas=30,
         alpha_min_ratio=0.0003,
         cv=5,
+        n_unpenalised=0,
         random_state=0,
     ):
         self.l1_ratio = l1_ratio
         self.n_alphas = n_alphas
         self.alpha_min_ratio = alpha_min_ratio
         self.cv = cv
+        self.n_unpenalised = n_unpenalised
         self.random_state = random_state
 
     def fit(self, X, y, *, groups=None):
@@ -113,12 +119,19 @@ class PenalisedCox(SurvivalAnalysisMixin, BaseEstimator):
         -------
         PenalisedCox
             This model.
+
+        Raises
+        ------
+        ValueError
+            If `y` is not as described, too few events are there, or no column is left
+            to penalise.
         """
         self._validate_params()
         groups = getattr(X, "patient_ids", None) if groups is None else groups
         groups = None if groups is None else patient_groups(groups)
         X = validate_data(self, X, dtype=np.float64)
         event, time = check_survival(y)
+        self._check_penalised(X)
         y = _structured(event, time)
         strongest = _steepest(X, event, time) / max(self.l1_ratio, 0.1)
         weakest = strongest * self.alpha_min_ratio
@@ -204,6 +217,14 @@ class PenalisedCox(SurvivalAnalysisMixin, BaseEstimator):
             )
         return min(self.cv, n_owners)
 
+    def _check_penalised(self, X):
+        """Raise unless some column is left to penalise."""
+        if self.n_unpenalised >= X.shape[1]:
+            raise ValueError(
+                f"n_unpenalised={self.n_unpenalised} leaves none of {X.shape[1]} "
+                "columns to penalise. Use scikit-survival's CoxPHSurvivalAnalysis."
+            )
+
     def _checked(self, X):
         """Features like those seen in `fit`."""
         check_is_fitted(self)
@@ -211,9 +232,13 @@ class PenalisedCox(SurvivalAnalysisMixin, BaseEstimator):
 
     def _along(self, alphas, X, y, **options):
         """Model along given penalties, without the weakest where it diverges."""
+        is_penalised = np.arange(X.shape[1]) >= self.n_unpenalised
         while True:
             model = CoxnetSurvivalAnalysis(
-                alphas=alphas, l1_ratio=max(self.l1_ratio, _RIDGE), **options
+                alphas=alphas,
+                l1_ratio=max(self.l1_ratio, _RIDGE),
+                penalty_factor=is_penalised.astype(float),
+                **options,
             )
             try:
                 return model.fit(X, y)

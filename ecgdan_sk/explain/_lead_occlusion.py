@@ -1,5 +1,6 @@
 """How much each lead moves the log risk: by itself, and in groups that share credit."""
 
+import warnings
 from dataclasses import dataclass
 from itertools import combinations
 from math import factorial
@@ -127,6 +128,11 @@ def lead_occlusion(estimator, X):
     ValueError
         If `X` is not as in `fit`.
 
+    Warns
+    -----
+    UserWarning
+        If training never hid a lead.
+
     References
     ----------
     Zeiler and Fergus (2014), "Visualizing and understanding convolutional networks",
@@ -144,6 +150,7 @@ def lead_occlusion(estimator, X):
     (5, 12)
     """
     X = checked_ecgs(estimator, X)
+    warn_of_unseen_masks(estimator)
     whole = log_risk(estimator, X)
     change = np.empty(X.shape[:2])
     for lead in range(X.shape[1]):
@@ -180,11 +187,16 @@ def lead_group_shapley(estimator, X):
     ValueError
         If `X` is not as in `fit`.
 
+    Warns
+    -----
+    UserWarning
+        If training never hid a lead.
+
     Notes
     -----
     Coalitions hide up to all leads but one group. Training hides few leads at a time
-    (`lead_masking`), so that risks of many hidden leads are extrapolated: read large
-    shares as a ranking.
+    (`lead_masking`; six or more in 1 % of the ECGs by default), so that risks of many
+    hidden leads are extrapolated: read large shares as a ranking.
 
     References
     ----------
@@ -204,6 +216,7 @@ def lead_group_shapley(estimator, X):
     True
     """
     X = checked_ecgs(estimator, X)
+    warn_of_unseen_masks(estimator)
     players = grouped(estimator.leads_in_)
     worth = _worth_of_coalitions(estimator, X, list(players.values()))
     shares = _shapley_values(worth, len(players))
@@ -212,6 +225,17 @@ def lead_group_shapley(estimator, X):
         shares[absent[:, rows].all(axis=1), column] = np.nan
     whole = worth[tuple(range(len(players)))]
     return LeadGroupShapley(tuple(players), shares, whole)
+
+
+def warn_of_unseen_masks(estimator):
+    """Warn where leads are hidden from networks that have always seen all of theirs."""
+    if estimator.lead_masking == 0:
+        warnings.warn(
+            "This estimator was trained with lead_masking=0 and has never met an ECG "
+            "without one of its leads: what it says when leads are hidden is "
+            "extrapolated. Fit with lead_masking, by default 0.2, to explain by leads.",
+            stacklevel=3,
+        )
 
 
 def without_leads(X, rows):

@@ -5,10 +5,12 @@ from typing import NamedTuple
 import numpy as np
 from scipy.optimize import root_scalar
 from scipy.stats import norm
+from sklearn.utils import check_consistent_length
 from sksurv.compare import compare_survival
 from sksurv.util import Surv
 
 from .._outcomes import check_survival
+from ..records._leads_and_ids import patient_groups
 from ._checks import check_cause, check_probability, check_risk, check_times
 from ._incidence import pseudo_values
 
@@ -83,7 +85,7 @@ class HighRiskGroup(NamedTuple):
     hazard_ratio, low, high : float
         Hazard ratio of the group, and its confidence interval.
     p_value : float
-        Of the log-rank test.
+        Of the log-rank test; with `groups`, of the robust Wald test.
     cutoff : float
         Risk from which a sample belongs to the group.
     n_samples, n_events : int
@@ -99,7 +101,9 @@ class HighRiskGroup(NamedTuple):
     n_events: int
 
 
-def high_risk_group(y_true, y_pred, *, quantile=0.9, confidence_level=0.95):
+def high_risk_group(
+    y_true, y_pred, *, quantile=0.9, groups=None, confidence_level=0.95
+):
     """Hazard ratio and log-rank test of the samples of highest risk.
 
     Parameters
@@ -111,13 +115,16 @@ def high_risk_group(y_true, y_pred, *, quantile=0.9, confidence_level=0.95):
     quantile : float, default=0.9
         Quantile of the risks from which on a sample is in the group: 0.9 takes the top
         tenth.
+    groups : array-like of shape (n_samples,) or None, default=None
+        Patient of each sample, where patients have several. None means one each.
     confidence_level : float, default=0.95
         Coverage of the interval of the hazard ratio.
 
     Returns
     -------
     HighRiskGroup
-        Hazard ratio by Cox's model with Efron's ties, Wald interval, p-value.
+        Hazard ratio by Cox's model with Efron's ties, Wald interval, p-value. With
+        `groups` the variance is that of Lin and Wei, summed over patients.
 
     Raises
     ------
@@ -127,7 +134,8 @@ def high_risk_group(y_true, y_pred, *, quantile=0.9, confidence_level=0.95):
     References
     ----------
     Cox (1972), Journal of the Royal Statistical Society B 34, 187-220; Efron (1977),
-    Journal of the American Statistical Association 72, 557-565.
+    Journal of the American Statistical Association 72, 557-565; Lin and Wei (1989),
+    Journal of the American Statistical Association 84, 1074-1078.
 
     Examples
     --------
@@ -150,9 +158,15 @@ def high_risk_group(y_true, y_pred, *, quantile=0.9, confidence_level=0.95):
             f"had the event, and of {(~high).sum()} below it {n_events[1]}; a hazard "
             "ratio needs events in both. Choose another quantile."
         )
-    log_ratio, error = _log_hazard_ratio(event, time, high)
+    log_ratio, error, residuals = _log_hazard_ratio(event, time, high)
+    if groups is None:
+        _, p_value = compare_survival(Surv.from_arrays(event, time), high)
+    else:
+        check_consistent_length(time, groups)
+        moved = error**2 * np.bincount(patient_groups(groups), residuals)
+        error = np.sqrt((moved**2).sum() * len(moved) / (len(moved) - 1))
+        p_value = 2 * norm.sf(abs(log_ratio) / error)
     width = norm.ppf((1 + confidence_level) / 2) * error
-    _, p_value = compare_survival(Surv.from_arrays(event, time), high)
     return HighRiskGroup(
         *(float(np.exp(log_ratio + shift)) for shift in (0, -width, width)),
         p_value=float(p_value),
@@ -163,7 +177,10 @@ def high_risk_group(y_true, y_pred, *, quantile=0.9, confidence_level=0.95):
 
 
 def _log_hazard_ratio(event, time, group):
-    """Log hazard ratio of a group, and its standard error, with Efron's ties."""
+    """Log hazard ratio of a group, its standard error, and the score residuals.
+
+    With Efron's ties; tied events share their residuals.
+    """
     events, n_tied = np.unique(time[event], return_counts=True)
     in_group = np.sort(time[event & group])
     d_group = np.diff(np.searchsorted(in_group, np.append(events, np.inf)))
@@ -190,4 +207,11 @@ def _log_hazard_ratio(event, time, group):
         )
     log_ratio = root_scalar(score, bracket=(-30, 30), xtol=1e-12).root
     p = share(log_ratio)
-    return log_ratio, 1 / np.sqrt((p * (1 - p)).sum())
+    hazard = 1 / (inside * np.exp(log_ratio) + outside)
+    # Up to each time: the cumulative hazard, and the same weighed by the shares.
+    passed = np.append(0, np.cumsum(n_tied))[np.searchsorted(events, time, "right")]
+    total, of_group = (np.append(0, np.cumsum(h))[passed] for h in (hazard, hazard * p))
+    own = np.append(np.bincount(row, p) / n_tied, 0)[np.searchsorted(events, time)]
+    relative = np.exp(log_ratio * group)
+    residuals = event * (group - own) - relative * (group * total - of_group)
+    return log_ratio, 1 / np.sqrt((p * (1 - p)).sum()), residuals

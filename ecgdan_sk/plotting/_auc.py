@@ -63,6 +63,7 @@ class TimeDependentAUCDisplay:
         *,
         times=None,
         censoring=None,
+        groups=None,
         n_resamples=200,
         random_state=None,
         name=None,
@@ -82,6 +83,8 @@ class TimeDependentAUCDisplay:
             times of the events.
         censoring : CensoringKaplanMeier, structured array or None, default=None
             Censoring distribution, see `ecgdan_sk.metrics.cumulative_dynamic_auc`.
+        groups : array-like of shape (n_samples,) or None, default=None
+            Patient of each sample, where patients have several. None means one each.
         n_resamples : int, default=200
             Bootstrap samples, for percentile intervals.
         random_state : int, RandomState instance or None, default=None
@@ -106,6 +109,7 @@ class TimeDependentAUCDisplay:
                 partial(_auc_at, time=t, censoring=censoring),
                 y_true,
                 y_pred,
+                groups=groups,
                 method="percentile",
                 n_resamples=n_resamples,
                 random_state=random_state,
@@ -123,6 +127,7 @@ class TimeDependentAUCDisplay:
         y,
         *,
         times=None,
+        groups=None,
         n_resamples=200,
         random_state=None,
         name=None,
@@ -143,6 +148,9 @@ class TimeDependentAUCDisplay:
         times : array-like of shape (n_times,) or None, default=None
             Increasing times in the unit of `y`. None means the deciles of the times of
             the events.
+        groups : array-like of shape (n_samples,) or None, default=None
+            Patient of each sample. None takes the `patient_ids` of `X`, if it is an
+            ECGRecords that has them.
         n_resamples : int, default=200
             Bootstrap samples, for percentile intervals.
         random_state : int, RandomState instance or None, default=None
@@ -164,6 +172,7 @@ class TimeDependentAUCDisplay:
             estimator.predict(X),
             times=times,
             censoring=getattr(estimator, "censoring_", None),
+            groups=getattr(X, "patient_ids", None) if groups is None else groups,
             n_resamples=n_resamples,
             random_state=random_state,
             name=type(estimator).__name__ if name is None else name,
