@@ -988,6 +988,22 @@ def test_bootstrap_intervals_cover(method):
     assert 80 <= covered <= 98
 
 
+def test_jackknife_of_a_mean_is_its_standard_error_over_patients():
+    y, risk = follow_up(0, 60)
+    owner = np.repeat(np.arange(20), 3)
+    interval = bootstrap_ci(
+        lambda y_true, y_pred: y_pred.mean(),
+        y,
+        risk,
+        groups=owner,
+        method="jackknife",
+    )
+    error = risk.reshape(20, 3).mean(axis=1).std(ddof=1) / np.sqrt(20)
+    width = stats.norm.ppf(0.975) * error
+    expected = (risk.mean(), risk.mean() - width, risk.mean() + width)
+    assert interval == pytest.approx(expected)
+
+
 def test_comparison_is_the_corrected_t_test():
     rng = np.random.default_rng(0)
     a, b = rng.normal(0.75, 0.05, 10), rng.normal(0.7, 0.05, 10)
@@ -1127,7 +1143,7 @@ def bad_calls():
         "thresholds inside (0, 1)": lambda: net_benefit(y, good, time=0.5, threshold=1),
         "quantile inside (0, 1)": lambda: high_risk_group(y, risk, quantile=1),
         "needs events in both": lambda: high_risk_group(y, good),
-        "method 'bca' or 'percentile'": lambda: bootstrap_ci(
+        "'bca', 'percentile' or 'jackknife'": lambda: bootstrap_ci(
             concordance_index, y, risk, method="basic"
         ),
         "at least 2 resamples": lambda: bootstrap_ci(
