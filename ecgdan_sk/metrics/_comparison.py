@@ -39,7 +39,8 @@ def compare_models(scores_a, scores_b, *, n_splits, confidence_level=0.95):
     in five repeats of two folds (Dietterich, 1998): further folds of the same patients
     say little more of how much the difference varies. With one for each fold but one of
     each repeat, ten repeats of five folds found a difference of equally good models in
-    10 %, now in 4 %. The rule is counted, not proved: `benchmarks/bench_statistics.py`.
+    10 %, now in 4 to 6 %. The rule is counted, not proved, by
+    `benchmarks/bench_statistics.py`.
 
     Parameters
     ----------
@@ -113,7 +114,7 @@ def paired_c_index_difference(
     seen. Risks of cross-validation are not: models of different folds share patients,
     so that on pooled ranks of `out_of_fold` this test finds differences where there are
     none, in 11 to 18 % instead of 5 %. Compare the scores of repeated folds by
-    `compare_models` there, which does so in 2 to 6 %.
+    `compare_models` there, which does so in 2 to 7 %.
 
     Parameters
     ----------
