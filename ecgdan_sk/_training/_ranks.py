@@ -320,7 +320,8 @@ class _WholeBatchNorm(torch.autograd.Function):
         offset = weight * root * shift - slope * mean
         shape = (1, -1) + (1,) * (x.ndim - 2)
         slope, offset = (v.to(x.dtype).view(shape) for v in (slope, offset))
-        to_x = to_x - torch.addcmul(offset, x, slope)
+        # In place: new memory for each would cost more than the sums.
+        to_x = to_x.addcmul_(x, slope, value=-1).sub_(offset)
         return to_x, to_weight, to_bias, None, None, None, None
 
 
