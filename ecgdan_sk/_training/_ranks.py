@@ -1,6 +1,6 @@
 """Processes that share a training: each computes its part of every batch.
 
-`torchrun` and `accelerate launch` start one script several times, and each process, a
+A launcher such as `torchrun` starts one script several times, and each process, a
 rank, calls the same `fit`. The loss compares all ECGs of a batch, so each rank gathers
 the outputs and computes the whole of it; its backward cuts out the rank's own rows, and
 the gradients of the network's parameters are summed. Normalisations see the whole batch
