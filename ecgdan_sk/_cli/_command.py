@@ -59,7 +59,6 @@ def _column(flag, told):
     return Annotated[str | None, typer.Option(flag, help=told, metavar="COLUMN")]
 
 
-# Columns of the table; one that is named as its option need not be given.
 Id = _column("--id", "Column that names the ECG file or the patient.")
 Patient = _column("--patient", "Column of the patients, where --id names the ECGs.")
 Age = _column("--age", "Column of the age in years.")
@@ -84,26 +83,53 @@ Keep = Annotated[
 ]
 
 
+Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
+
+# What `study.assemble` takes; a column named as its option need not be given.
+_COLUMNS = {
+    "id": (Id, None),
+    "patient": (Patient, None),
+    "age": (Age, None),
+    "sex": (Sex, None),
+    "event": (Event, None),
+    "time": (Time, None),
+    "ecg_date": (ECGDate, None),
+    "event_date": (EventDate, None),
+    "last_contact": (LastContact, None),
+    "end": (End, None),
+    "unit": (Unit, None),
+    "keep": (Keep, "all"),
+}
+
+
 def command(example):
-    """Make a function a command: an example, --debug, errors in one line."""
+    """Make a function a command: an example, --debug, errors in one line.
+
+    A parameter `columns` becomes the options that say which column of a table is what.
+    """
 
     def decorated(function):
         signature = inspect.signature(function)
-        debug = Annotated[
-            bool, typer.Option("--debug", help="Show the traceback of an error.")
-        ]
-        extra = inspect.Parameter(
-            "debug", inspect.Parameter.KEYWORD_ONLY, default=False, annotation=debug
-        )
+        parameters = dict(signature.parameters)
+        more = {"debug": (Debug, False)}
+        takes_columns = parameters.pop("columns", None) is not None
+        if takes_columns:
+            more = _COLUMNS | more
 
         @wraps(function)
         def run(*args, debug, **options):
+            if takes_columns:
+                options["columns"] = {name: options.pop(name) for name in _COLUMNS}
             with _told(debug):
                 return function(*args, **options)
 
-        parameters = [*signature.parameters.values(), extra]
-        run.__signature__ = signature.replace(parameters=parameters)
-        run.__annotations__ = function.__annotations__ | {"debug": debug}
+        kind = inspect.Parameter.KEYWORD_ONLY
+        parameters |= {
+            name: inspect.Parameter(name, kind, default=default, annotation=annotation)
+            for name, (annotation, default) in more.items()
+        }
+        run.__signature__ = signature.replace(parameters=[*parameters.values()])
+        run.__annotations__ = {n: p.annotation for n, p in parameters.items()}
         run.example = f"Example: ecgdan-sk {example}"
         return run
 

@@ -17,18 +17,7 @@ def study(
     ecgs: options.ECGs,
     outcomes: options.Table,
     out: Annotated[Path, typer.Option(help="Folder of the report.")],
-    id: options.Id = None,
-    patient: options.Patient = None,
-    age: options.Age = None,
-    sex: options.Sex = None,
-    event: options.Event = None,
-    time: options.Time = None,
-    ecg_date: options.ECGDate = None,
-    event_date: options.EventDate = None,
-    last_contact: options.LastContact = None,
-    end: options.End = None,
-    unit: options.Unit = None,
-    keep: options.Keep = "all",
+    columns: dict,
     rate: options.Rate = None,
     horizon: Annotated[
         float | None, typer.Option(help="Days by which risks are told.")
@@ -60,22 +49,7 @@ def study(
 
     table = read_table(outcomes)
     found = open_ecgs(ecgs, sampling_rate=rate, n_jobs=n_jobs, verbose=1)
-    cohort = assemble(
-        found.X,
-        table,
-        id=id,
-        patient=patient,
-        age=age,
-        sex=sex,
-        event=event,
-        time=time,
-        ecg_date=ecg_date,
-        event_date=event_date,
-        last_contact=last_contact,
-        end=end,
-        unit=unit,
-        keep=keep,
-    )
+    cohort = assemble(found.X, table, **columns)
     report = run_study(
         cohort.X,
         cohort.y,

@@ -15,18 +15,7 @@ def validate(
     ecgs: options.ECGs,
     outcomes: options.Table,
     out: Annotated[Path, typer.Option(help="HTML page; replaced.")],
-    id: options.Id = None,
-    patient: options.Patient = None,
-    age: options.Age = None,
-    sex: options.Sex = None,
-    event: options.Event = None,
-    time: options.Time = None,
-    ecg_date: options.ECGDate = None,
-    event_date: options.EventDate = None,
-    last_contact: options.LastContact = None,
-    end: options.End = None,
-    unit: options.Unit = None,
-    keep: options.Keep = "all",
+    columns: dict,
     rate: options.Rate = None,
     horizon: Annotated[
         float | None, typer.Option(help="Days by which risks are told.")
@@ -46,22 +35,7 @@ def validate(
     found = open_ecgs(
         ecgs, sampling_rate=rate, duration=fitted.duration, n_jobs=n_jobs, verbose=1
     )
-    cohort = assemble(
-        found.X,
-        table,
-        id=id,
-        patient=patient,
-        age=age,
-        sex=sex,
-        event=event,
-        time=time,
-        ecg_date=ecg_date,
-        event_date=event_date,
-        last_contact=last_contact,
-        end=end,
-        unit=unit,
-        keep=keep,
-    )
+    cohort = assemble(found.X, table, **columns)
     report = held_against(
         fitted,
         cohort.X,
