@@ -20,6 +20,7 @@ from ecgdan_sk.validation import (
     validate,
 )
 from ecgdan_sk.validation._cox import fit_cox, null_log_likelihood
+from ecgdan_sk.validation._predictions import risks_by
 from ecgdan_sk.validation._subgroups import _cochran
 
 RATE = 0.05
@@ -435,3 +436,13 @@ def test_groups_and_changes_are_drawn(cohort):
     drawn = ForestDisplay.from_robustness(Robustness(table, None))
     assert drawn.ax_.get_xlabel() == "changed third"
     plt.close("all")
+
+
+def test_a_risk_that_rounding_carries_past_one_is_one():
+    class Certain:
+        def predict_risk(self, X, time):
+            return X + 1e-12
+
+    risks = risks_by(Certain(), np.array([0.2, 1.0]), np.array([5.0]))
+    assert risks.max() == 1.0
+    assert risks[0, 0] == pytest.approx(0.2)

@@ -88,7 +88,9 @@ def predictions(estimator, X, y, times, groups=None):
 def risks_by(estimator, X, times):
     """Probability (n_samples, n_times) of the event of interest by each time."""
     if hasattr(estimator, "predict_risk"):
-        return np.stack([estimator.predict_risk(X, t) for t in times], axis=1)
+        risks = np.stack([estimator.predict_risk(X, t) for t in times], axis=1)
+        # Incidences are sums, which rounding may carry past 1.
+        return np.where((risks > 1) & (risks < 1 + 1e-6), 1.0, risks)
     if hasattr(estimator, "predict_survival_function"):
         return 1 - survival_curves(estimator, X)(times)
     raise TypeError(
