@@ -26,6 +26,8 @@ __all__ = [
 
 _N_LEADS, _N_HEADS = 12, 8
 _WIDTHS = (4, 8, 16, 16, 16, 16)  # channels before and after each halving
+# Since PyTorch 2.7; before, what is exported is compiled too.
+_is_exporting = getattr(torch.compiler, "is_exporting", torch.compiler.is_compiling)
 _PIECE = 8  # ECGs whose attention stays in the cache of a CPU
 
 
@@ -345,7 +347,7 @@ def _transform(x: Tensor, norms, attentions, mlp_norms, mlps, dropout) -> Tensor
         _stacked(mlps, "fc1."),
         _stacked(mlps, "fc2."),
     )
-    if torch.compiler.is_exporting():  # for any number of ECGs
+    if _is_exporting():  # for any number of ECGs
         return _layer(x, *weights, dropout)
     # At once, a CPU would wait for the memory of the scores longer than a loop takes.
     pieces = x.split(_PIECE if x.is_cpu else max(1, x.shape[1]), 1)
