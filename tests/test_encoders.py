@@ -227,6 +227,15 @@ def test_a_start_that_stays_the_best_learns_from_the_validation_part_too(cohort)
     np.testing.assert_array_equal(first, second)
 
 
+def test_few_events_leave_a_ready_encoder_as_it_is():
+    X, y = _few()
+    name = "simulated-100hz"
+    model = DualAttentionSurvival(pretrained=name, n_members=1, random_state=0)
+    state = model.fit(X, y).network_.encoder.state_dict()
+    for key, value in encoders.load(name)["weights"].items():
+        np.testing.assert_array_equal(state[key], value)
+
+
 def test_an_encoder_of_ones_own_is_saved_and_used(tmp_path):
     X, y = _few()
     pretrainer = ECGReportPretrainer(

@@ -35,7 +35,7 @@ _PRETRAINED = {"max_epochs": 12, "lr": 1e-3}
 # A head that is good at once needs few steps.
 _FROM_RIDGE = {"max_epochs": 4, "lr": 2e-3}
 # Of few events no validation part tells whether a step helps: as good as none is made.
-_OF_FEW_EVENTS = {"max_epochs": 1, "lr": 1e-9}
+_OF_FEW_EVENTS = {"max_epochs": 1, "lr": 1e-9, "n_unfrozen": 0}
 
 
 def split_seeds(estimator):
@@ -134,11 +134,11 @@ def _optimisation(estimator, heads):
     return {
         **shared_settings(estimator, architecture_of(estimator).default_crop),
         **_RECIPES[estimator.recipe],
-        **_length(estimator, heads),
         "batch_size": estimator.batch_size,
         "n_unfrozen": 0 if freezes else None,
         "unfreeze_every": None if isinstance(every, bool | np.bool_) else every,
         "optimizer__param_groups": [("coef", _COVARIATES)],
+        **_length(estimator, heads),
     }
 
 
