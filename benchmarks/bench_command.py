@@ -52,21 +52,20 @@ def kill(folder, n_kills=10):
     start = time.perf_counter()
     command(*given, "--out", folder / "whole").communicate()
     whole = time.perf_counter() - start
-    rng, n_done = random.Random(0), 0
-    for _ in range(n_kills):
+    rng, steps, n_killed = random.Random(0), folder / "killed" / "steps", 0
+    n_steps = len(list((folder / "whole" / "steps").iterdir()))
+    for least in sorted(rng.sample(range(1, n_steps), n_kills)):
         process = command(*given, "--out", folder / "killed")
-        try:
-            process.wait(rng.uniform(0.2, 0.9) * whole)
-            n_done += 1
-        except subprocess.TimeoutExpired:
-            process.kill()
+        while process.poll() is None and len(list(steps.glob("[!.]*"))) < least:
+            time.sleep(0.01)
+        time.sleep(rng.uniform(0, 0.3))
+        n_killed += process.poll() is None
+        process.kill()
         process.communicate()
     process = command(*given, "--out", folder / "killed")
-    _, told = process.communicate()
-    print(
-        f"unbroken run {whole:.1f} s; {n_kills} kills, {n_done} of them after the end"
-    )
-    print(f"the last run ended with {process.returncode} {told.strip()[-80:]!r}")
+    process.communicate()
+    print(f"unbroken run {whole:.1f} s; killed {n_killed} times before the end")
+    print(f"the last run ended with exit code {process.returncode}")
     for name in _SAME:
         one, other = (
             (folder / where / "tables" / f"{name}.csv").read_bytes()
