@@ -73,7 +73,14 @@ html_theme_options = {
     "footer_start": ["copyright"],
     "footer_end": [],
 }
-WITHOUT_SIDEBAR = ["install", "first_model", "verified", "benchmarks", "changelog"]
+WITHOUT_SIDEBAR = [
+    "install",
+    "first_model",
+    "verified",
+    "benchmarks",
+    "benchmark_log",
+    "changelog",
+]
 html_sidebars = {page: [] for page in WITHOUT_SIDEBAR}
 
 
