@@ -328,6 +328,24 @@ def test_ctrl_c_keeps_the_best_weights_and_warns(data, monkeypatch):
     assert np.isfinite(model.predict(data[0])).all()
 
 
+class Slow(Callback):
+    """Works in a function of its own at the end of the second epoch."""
+
+    def on_epoch_end(self, net, **kwargs):
+        if len(net.history) == 2:
+            self.work()
+
+    def work(self):
+        raise KeyboardInterrupt  # the user's, who cannot know what runs
+
+
+def test_ctrl_c_within_a_callback_is_no_early_stop(data):
+    model = DualAttentionSurvival(callbacks=[Slow()], **QUICK | {"max_epochs": 9})
+    with pytest.warns(UserWarning, match="interrupted in epoch"):
+        model.fit(*data)
+    assert len(model.history_) == 2
+
+
 def test_ctrl_c_before_any_epoch_has_ended(data, monkeypatch):
     _interrupt(monkeypatch, at_step=1)
     with pytest.raises(KeyboardInterrupt, match="No epoch had ended"):

@@ -197,11 +197,15 @@ class ECGNet(NeuralNet):
             return float(self._forward(self.augmentation(x, present_leads(x)))[1])
 
     def notify(self, method_name, **cb_kwargs):
-        """Call the callbacks; one that ends training is no interruption by the user."""
+        """Call the callbacks; one that ends training is no interruption by the user.
+
+        It raises in its own method, where the user's Ctrl-C comes from whatever that
+        method has called.
+        """
         try:
             super().notify(method_name, **cb_kwargs)
         except KeyboardInterrupt as stop:
-            stop.by_callback = True
+            stop.by_callback = _innermost(stop.__traceback__).startswith("on_")
             raise
 
     def fit_loop(self, X, y=None, epochs=None, **fit_params):
@@ -265,6 +269,13 @@ class ECGNet(NeuralNet):
         """Outputs of one piece; every piece meets the same dropout masks."""
         with seeded(seed):
             return self._forward(piece)
+
+
+def _innermost(traceback) -> str:
+    """Name of the function that raised."""
+    while traceback.tb_next is not None:
+        traceback = traceback.tb_next
+    return traceback.tb_frame.f_code.co_name
 
 
 def keep_freed_memory() -> None:

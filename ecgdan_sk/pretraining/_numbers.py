@@ -54,7 +54,8 @@ def standardised(table, what):
     some = ~np.isnan(centre)
     deviation[some] = np.nanstd(table[:, some], axis=0)
     spread = np.where(spread > 0, spread, deviation)
-    useful = spread > 0
+    # The deviation of equal numbers is a rounding error, not always 0.
+    useful = spread > 1e-9 * np.abs(np.nan_to_num(centre))
     if not useful.any():
         raise ValueError(
             f"The {what} are all NaN or constant, so nothing can be learned of them. "
