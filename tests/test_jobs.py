@@ -131,7 +131,9 @@ def test_a_dask_cluster_gives_the_bits_of_a_sequence(cohort, model, tmp_path):
 
 
 @pytest.mark.usefixtures("_one_thread")
-def test_ray_gives_the_bits_of_a_sequence(cohort, model):
+def test_ray_gives_the_bits_of_a_sequence(cohort, model, monkeypatch):
+    # Ray sets it for good, for every process that a later test starts.
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
     ray = pytest.importorskip("ray")
     from ray.util.joblib import register_ray
 

@@ -1,6 +1,7 @@
 """Models as files, and trainings that were killed."""
 
 import json
+import os
 import pickle
 import signal
 import subprocess
@@ -305,8 +306,10 @@ def test_a_killed_training_ends_where_an_unbroken_one_ends(cohort, tmp_path):
     unbroken.fit(X, cohort.y)
     resumed = clone(unbroken).set_params(checkpoint_dir=tmp_path)
     run = [sys.executable, "-W", "ignore", "-c", TRAINING, str(tmp_path)]
+    # Sums over another number of threads are added otherwise.
+    env = os.environ | {"OMP_NUM_THREADS": str(torch.get_num_threads())}
     for n_files in (1, 2):
-        process = subprocess.Popen(run)
+        process = subprocess.Popen(run, env=env)
         deadline = time.monotonic() + 120
         while len(list(tmp_path.glob("*/network-*.safetensors"))) < n_files:
             assert process.poll() is None
