@@ -36,7 +36,7 @@ _ASKED = {
 
 def read_ecg_folder(
     folder,
-    pattern="**/*",
+    pattern=None,
     *,
     sampling_rate=None,
     duration=None,
@@ -62,9 +62,9 @@ def read_ecg_folder(
     ----------
     folder : str or path-like
         Folder of the recordings.
-    pattern : str, default="**/*"
-        Which files, as `pathlib.Path.glob` has it: all, those of subfolders too;
-        ``"**/*.xml"`` those with an ending, ``"*"`` without subfolders.
+    pattern : str or None, default=None
+        Which files, as `pathlib.Path.glob` has it: ``"**/*.xml"`` those with an ending,
+        ``"*"`` without subfolders. None means all, those of subfolders too.
     sampling_rate : float or None, default=None
         Wanted samples per second, in Hz. None takes that of the most frequent layout.
     duration : float or None, default=None
@@ -138,6 +138,7 @@ def read_ecg_folder(
     if ids not in _IDS:
         raise ValueError(f"ids must be one of {_IDS}, got {ids!r}.")
     folder = Path(folder)
+    pattern = "**/*" if pattern is None else pattern
     paths = _recordings(folder, pattern)
     rate = sampling_rate if unstated_rate is None else unstated_rate
     read = partial(attempt, kind=kind, unstated_rate=rate, lazy=lazy)

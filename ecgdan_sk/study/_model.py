@@ -65,7 +65,7 @@ class StudyModel:
 
         Returns
         -------
-        ECGRecords of shape (n_samples, n_leads, n_times_in_)
+        ECGRecords of shape (n_samples, n_leads, n_times)
             Of longer ECGs the start.
 
         Raises
