@@ -292,6 +292,16 @@ DualAttentionSurvival(
 """
 
 
+@pytest.fixture
+def _one_thread():
+    """One thread here, as in the processes: sums over more are added otherwise."""
+    n_threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(n_threads)
+
+
+@pytest.mark.usefixtures("_one_thread")
 def test_a_killed_training_ends_where_an_unbroken_one_ends(cohort, tmp_path):
     unbroken = DualAttentionSurvival(
         max_epochs=30,
@@ -306,8 +316,7 @@ def test_a_killed_training_ends_where_an_unbroken_one_ends(cohort, tmp_path):
     unbroken.fit(X, cohort.y)
     resumed = clone(unbroken).set_params(checkpoint_dir=tmp_path)
     run = [sys.executable, "-W", "ignore", "-c", TRAINING, str(tmp_path)]
-    # Sums over another number of threads are added otherwise.
-    env = os.environ | {"OMP_NUM_THREADS": str(torch.get_num_threads())}
+    env = os.environ | {"OMP_NUM_THREADS": "1"}
     for n_files in (1, 2):
         process = subprocess.Popen(run, env=env)
         deadline = time.monotonic() + 120
