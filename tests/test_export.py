@@ -14,7 +14,7 @@ from ecgdan_sk.records import LEADS, ECGRecords
 
 pytestmark = pytest.mark.skipif(
     tuple(map(int, torch.__version__.split(".")[:2])) < (2, 13),
-    reason="torch.export takes any number of ECGs from PyTorch 2.13 on, as far as known",
+    reason="torch.export of PyTorch 2.6 fixes the number of ECGs; 2.13 does not",
 )
 
 
