@@ -42,6 +42,8 @@ def main():
     pages = sorted(
         page
         for page in folder.rglob("*.html")
+        # What lies there are the theme's templates, no pages.
+        if "_static" not in page.relative_to(folder).parts
         if not options.only or any(part in str(page) for part in options.only)
     )
     found, links, anchors = defaultdict(list), {}, {}
@@ -103,7 +105,7 @@ class Watch:
 
     def _console(self, message):
         if message.type == "error":
-            self.said.append(f"console: {message.text}")
+            self.said.append(f"console: {message.text} ({message.location['url']})")
 
     def _route(self, route):
         if urlsplit(route.request.url).scheme in ("file", "data"):
