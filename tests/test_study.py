@@ -24,6 +24,7 @@ from study.scales import SCALES  # noqa: E402
 from study.scores import Prediction, scored  # noqa: E402
 
 from ecgdan_sk import DualAttentionSurvival, encoders  # noqa: E402
+from ecgdan_sk._training._checkpoint import Checkpoint  # noqa: E402
 from ecgdan_sk.encoders._foundation import _cards  # noqa: E402
 from ecgdan_sk.encoders._foundation._networks import new_network  # noqa: E402
 from ecgdan_sk.metrics import (  # noqa: E402
@@ -120,6 +121,32 @@ def test_a_killed_study_goes_on_where_it_was(finished, tmp_path, monkeypatch):
     broken, unbroken = (folds.read_all(out) for out in (tmp_path, finished[0]))
     assert [row["c_index"] for row in broken] == [row["c_index"] for row in unbroken]
     assert len(broken) == 8
+
+
+def test_a_killed_training_goes_on_inside_its_fold(tmp_path, monkeypatch):
+    scale = dataclasses.replace(SCALE, network={**SCALE.network, "max_epochs": 3})
+    cohort, task = tiny_cohort(1), folds.Task(0, "2-fold", 2, 42, 0, "compact")
+    epochs, written = [], Checkpoint.on_epoch_end
+
+    def killed_in_the_third(self, net, **kwargs):
+        epochs.append(len(net.history))
+        if len(epochs) == 3:
+            raise SystemExit
+        written(self, net, **kwargs)
+
+    monkeypatch.setattr(Checkpoint, "on_epoch_end", killed_in_the_third)
+    study = run.Study(cohort, scale, tmp_path / "killed")
+    with pytest.raises(SystemExit):
+        study.fit(task)
+    assert study.fit(task) is None
+    assert epochs == [1, 2, 3, 3]
+    assert not any((tmp_path / "killed" / "checkpoints").iterdir())
+    run.Study(cohort, scale, tmp_path / "whole").fit(task)
+    killed, whole = (
+        folds.read_fold(task.file(tmp_path / name))[1]["risk"]
+        for name in ("killed", "whole")
+    )
+    np.testing.assert_array_equal(killed, whole)
 
 
 def test_folds_are_scored_at_the_same_times_or_not_at_all():

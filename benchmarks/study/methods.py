@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
+from ecgdan_sk import encoders
 from ecgdan_sk.architectures import Compact, Paper
 from ecgdan_sk.baselines import (
     cox_embedding,
@@ -12,9 +13,10 @@ from ecgdan_sk.baselines import (
     cox_random_convolutions,
     gradient_boosting,
 )
+from ecgdan_sk.study._methods import NETWORKS
 
 from . import foundation
-from .networks import OBJECTIVES, compact, frozen_cox, paper, residual
+from .networks import OBJECTIVES, compact, frozen_cox, paper, ready, residual
 from .scales import Scale
 from .tuning import tuned_boosting, tuned_compact, tuned_cox
 
@@ -37,6 +39,7 @@ class Job:
     encoder: str | None = None
     storage: str | None = None
     study_name: str = ""
+    checkpoints: str | None = None
 
 
 @dataclass(frozen=True)
@@ -121,6 +124,24 @@ def _others():
     }
 
 
+def _ready():
+    """Networks that start from an encoder of the package, and heads on its features."""
+    methods = {}
+    for name in encoders.names():
+        start = partial(ready, name)
+        group = "from a ready encoder"
+        methods |= {
+            f"compact-{name}": Method(group, "ecg", start),
+            f"compact-{name}-covariates": Method(
+                "with age and sex", "ecg", partial(start, **AGE_SEX)
+            ),
+            f"frozen-{name}": Method(
+                group, "ecg", partial(start, **NETWORKS["frozen"])
+            ),
+        }
+    return methods
+
+
 def _foundation():
     """Ridge Cox models of the features of published models, and of random twins."""
     build = partial(_after_input, partial(cox_embedding, "passthrough"))
@@ -144,6 +165,7 @@ METHODS = {
     **_networks("compact", compact, Compact, "ecg"),
     **_networks("paper", paper, Paper, "median-beat"),
     **_others(),
+    **_ready(),
     **_foundation(),
     **_tuned(),
 }

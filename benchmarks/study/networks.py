@@ -1,5 +1,6 @@
 """Networks of the study: with the package's recipe, and what they are held against."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -11,7 +12,9 @@ from torch import Tensor, nn
 from ecgdan_sk import DualAttentionSurvival, ECGReportPretrainer
 from ecgdan_sk.architectures import Architecture
 from ecgdan_sk.baselines import PenalisedCox
+from ecgdan_sk.encoders import Prepare
 from ecgdan_sk.network import ECGEncoder
+from ecgdan_sk.study._methods import NETWORKS
 
 from .cohorts import replaced
 
@@ -48,8 +51,15 @@ def compact(job, **changes):
     return DualAttentionSurvival(
         **{**job.scale.network, **changes},
         pretrained=job.encoder,
+        checkpoint_dir=job.checkpoints,
         random_state=job.seed,
     )
+
+
+def ready(name, job, **changes):
+    """The package's network from an encoder of the package, with its own epochs."""
+    job = replace(job, encoder=name)
+    return make_pipeline(Prepare(name), compact(job, **{"max_epochs": None, **changes}))
 
 
 def paper(job, **changes):
@@ -57,6 +67,7 @@ def paper(job, **changes):
     return DualAttentionSurvival.paper(
         job.n_train,
         pretrained=job.encoder,
+        checkpoint_dir=job.checkpoints,
         random_state=job.seed,
         **changes,
     )
@@ -64,7 +75,7 @@ def paper(job, **changes):
 
 def frozen_cox(job):
     """Ridge Cox model of the features of an encoder that is not trained further."""
-    encoder = compact(job, n_members=1, max_epochs=1, freeze_encoder=True)
+    encoder = compact(job, **NETWORKS["frozen"])
     return make_pipeline(encoder, StandardScaler(), PenalisedCox())
 
 

@@ -1,5 +1,6 @@
 """Running the tasks of a study: inputs first, then encoders, then folds."""
 
+import shutil
 import traceback
 from dataclasses import replace
 from pathlib import Path
@@ -96,6 +97,7 @@ class Study:
                 found = [self._fit_one(task, draw, train, test)]
             for result, prediction in zip(results_of(task, self._stacks()), found):
                 store(result, self.out, prediction, draw, train, test)
+            shutil.rmtree(self._checkpoints(task), ignore_errors=True)
         except Exception:
             return f"{task.split} {task.method}\n{traceback.format_exc()}"
         return None
@@ -127,10 +129,21 @@ class Study:
         study_name = f"{task.split} {method}"
         # Draws vary by the weights that networks start from, as new studies would.
         seed = task.seed + 1000 * task.draw
-        job = Job(
-            self.scale, n_train, seed, encoder, self.storage, study_name=study_name
+        return entry.build(
+            Job(
+                self.scale,
+                n_train,
+                seed,
+                encoder,
+                self.storage,
+                study_name,
+                self._checkpoints(task),
+            )
         )
-        return entry.build(job)
+
+    def _checkpoints(self, task):
+        """Folder of the trainings of a fold, from where a killed one goes on."""
+        return str(Path(self.out, "checkpoints", f"{task.split}~{task.method}"))
 
     def _encoder(self, task, method):
         """File of an encoder: one for all folds, unless it is pretrained on each."""

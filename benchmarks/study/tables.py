@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 from scipy.stats import ttest_1samp
 
+from ecgdan_sk import encoders
 from ecgdan_sk.metrics import calibration, compare_models
 
 from .folds import read_all, read_fold
@@ -40,6 +41,15 @@ CLAIMS = [
     ),
     ("(not in the paper) ... of all measurements", "compact-alignment", "measurements"),
     ("(not in the paper) ... the published network", "compact-alignment", "paper"),
+    *[
+        (f"(not in the paper) a ready encoder beats {what}", f"compact-{name}", worse)
+        for name in encoders.names()
+        for what, worse in (
+            ("none", "compact"),
+            ("the published network", "paper"),
+            ("... by its own pretraining", "paper-reports"),
+        )
+    ],
     (
         "(not in the paper) ... age, sex and measurements",
         "compact-alignment-covariates",
