@@ -33,12 +33,13 @@ from ..records._input import ECGInput
 from ..records._records import as_records
 from ._exporting import Exporting
 from ._fitting import mean_coef, split_seeds, train_networks, validation_part
-from ._saving import check_finite_fit, load_model, save_model
+from ._saving import Saving, check_finite_fit
 from ._summary import Summarised, fitted_to, validated
 
 
 class DualAttentionSurvival(
     Summarised,
+    Saving,
     Exporting,
     SurvivalCurves,
     ECGInput,
@@ -498,56 +499,6 @@ class DualAttentionSurvival(
         """
         check_is_fitted(self)
         return np.hstack(encode(self.nets_, self._check_input(X)))
-
-    def save(self, path):
-        """Write all that predictions need to one file, which holds no code.
-
-        Parameters
-        ----------
-        path : str or path-like
-            Of the file, by custom ending in ".safetensors"; replaced as a whole.
-
-        Returns
-        -------
-        DualAttentionSurvival
-            The estimator itself.
-
-        See Also
-        --------
-        load : The way back.
-
-        Notes
-        -----
-        Tensors and settings as JSON, in the safetensors format. No ECG is in it.
-        Callbacks, `pretrained` and `checkpoint_dir` are not kept, as predictions need
-        none of them.
-        """
-        check_is_fitted(self)
-        save_model(path, self)
-        return self
-
-    @classmethod
-    def load(cls, path):
-        """Read a fitted estimator from a file that `save` wrote.
-
-        Parameters
-        ----------
-        path : str or path-like
-            Of the file.
-
-        Returns
-        -------
-        DualAttentionSurvival
-            It predicts bit for bit what the saved one predicts on the same machine.
-
-        Raises
-        ------
-        FileNotFoundError
-            If there is no such file.
-        ValueError
-            If the file is truncated, altered, of another kind, or not whole.
-        """
-        return load_model(path, cls)
 
     @property
     def net_(self):

@@ -2,6 +2,8 @@
 
 from functools import partial
 
+from sklearn.utils.validation import check_is_fitted
+
 from .._architectures import Compact, Paper
 from .._architectures._weights import check_known
 from .._hazards import DiscreteTime, ProportionalHazards
@@ -41,17 +43,60 @@ _LEARNED = (
 )
 
 
-def save_model(path, estimator):
-    """Write a fitted estimator: parameters, weights, and what `fit` learned."""
-    params = estimator.get_params(deep=False)
-    check_known(params["architecture"])
-    fitted = _fitted(estimator)
-    write_model(path, _KIND, params, fitted, estimator.nets_, _CLASSES)
+class Saving:
+    """Mixin: a fitted survival estimator as a file, and back."""
 
+    def save(self, path):
+        """Write all that predictions need to one file, which holds no code.
 
-def load_model(path, cls):
-    """A fitted estimator of class `cls`."""
-    return read_model(path, _KIND, _CLASSES, partial(_restored, cls))
+        Parameters
+        ----------
+        path : str or path-like
+            Of the file, by custom ending in ".safetensors"; replaced as a whole.
+
+        Returns
+        -------
+        DualAttentionSurvival
+            The estimator itself.
+
+        See Also
+        --------
+        load : The way back.
+
+        Notes
+        -----
+        Tensors and settings as JSON, in the safetensors format. No ECG is in it.
+        Callbacks, `pretrained` and `checkpoint_dir` are not kept, as predictions need
+        none of them.
+        """
+        check_is_fitted(self)
+        params = self.get_params(deep=False)
+        check_known(params["architecture"])
+        write_model(path, _KIND, params, _fitted(self), self.nets_, _CLASSES)
+        return self
+
+    @classmethod
+    def load(cls, path):
+        """Read a fitted estimator from a file that `save` wrote.
+
+        Parameters
+        ----------
+        path : str or path-like
+            Of the file.
+
+        Returns
+        -------
+        DualAttentionSurvival
+            It predicts bit for bit what the saved one predicts on the same machine.
+
+        Raises
+        ------
+        FileNotFoundError
+            If there is no such file.
+        ValueError
+            If the file is truncated, altered, of another kind, or not whole.
+        """
+        return read_model(path, _KIND, _CLASSES, partial(_restored, cls))
 
 
 def check_finite_fit(estimator, X):
