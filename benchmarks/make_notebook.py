@@ -29,9 +29,9 @@ CELLS = [
     "from bench_explanation import planted_cohort\n\n"
     "from ecgdan_sk import DualAttentionSurvival\n"
     "from ecgdan_sk.explain import attention_maps, lead_occlusion\n\n"
-    'X, y, _ = planted_cohort(400, "ST of V5", 5.0, 0)\n'
+    'X, y, _ = planted_cohort(400, ["ST of V5"], 5.0, 0)\n'
     "model = DualAttentionSurvival(n_members=1, random_state=0).fit(X, y)\n"
-    'test, _, _ = planted_cohort(200, "ST of V5", 5.0, 1)\n'
+    'test, _, _ = planted_cohort(200, ["ST of V5"], 5.0, 1)\n'
     "highest = test[np.argsort(model.predict(test))[-20:]]\n"
     "columns = {\n"
     '    "attention": attention_maps(model, highest).to_frame().mean(),\n'
