@@ -5,7 +5,9 @@ Run `OMP_WAIT_POLICY=PASSIVE python benchmarks/bench_main_job.py accuracy --n-jo
 
 Accuracy: cohorts of 2,000 with 10 % events, 100 Hz, 10 s; 2-fold x 5 repeats, the same
 folds for all. The Cox model is given the true parameters, age and sex, and chooses its
-penalty by cross-validation. Outcomes and signals are simulated.
+penalty by cross-validation. `--pretrained ptbxl-100hz` starts the network at a ready
+encoder, `--seed` draws another cohort and other networks. Outcomes and signals are
+simulated.
 """
 
 import argparse
@@ -21,28 +23,28 @@ from sklearn.impute import SimpleImputer
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from ecgdan_sk import DualAttentionSurvival
+from ecgdan_sk import DualAttentionSurvival, encoders
 from ecgdan_sk.baselines import PenalisedCox
 from ecgdan_sk.datasets import make_ecg_cohort
 from ecgdan_sk.metrics import compare_models, concordance_index
 from ecgdan_sk.model_selection import RepeatedEventKFold
+from ecgdan_sk.records import ECGRecords
 
 N_SPLITS = 2
 
 
-def fold_scores(risk, n_samples, train, test):
+def fold_scores(risk, train, test, options):
     """C-index of network, Cox model and true log risk, and seconds of the fit."""
-    cohort = _cohort(n_samples, risk)
+    cohort = _cohort(options.n_samples, risk, options.seed)
     table = cohort.parameters.join(cohort.covariates)
     cox = make_pipeline(SimpleImputer(), StandardScaler(), PenalisedCox())
     cox.fit(table.iloc[train], cohort.y[train])
+    X = ECGRecords(cohort.X, 100)
     start = time.perf_counter()
-    network = DualAttentionSurvival(random_state=0).fit(
-        cohort.X[train], cohort.y[train]
-    )
+    network = _network(options).fit(X[train], cohort.y[train])
     duration = time.perf_counter() - start
     risks = (
-        network.predict(cohort.X[test]),
+        network.predict(X[test]),
         cox.predict(table.iloc[test]),
         cohort.log_risk[test],
     )
@@ -51,16 +53,24 @@ def fold_scores(risk, n_samples, train, test):
     return scores
 
 
-def accuracy(risk, n_samples, n_repeats, n_jobs):
+def _network(options):
+    """The network with default settings, from a ready encoder if one is named."""
+    name = options.pretrained
+    network = DualAttentionSurvival(pretrained=name, random_state=options.seed)
+    return network if name is None else make_pipeline(encoders.Prepare(name), network)
+
+
+def accuracy(risk, options):
     """Print the table of one kind of risk."""
-    cohort = _cohort(n_samples, risk)
-    cv = RepeatedEventKFold(N_SPLITS, n_repeats=n_repeats, random_state=0)
-    scores = Parallel(n_jobs=n_jobs)(
-        delayed(fold_scores)(risk, n_samples, train, test)
+    cohort = _cohort(options.n_samples, risk, options.seed)
+    cv = RepeatedEventKFold(N_SPLITS, n_repeats=options.n_repeats, random_state=0)
+    scores = Parallel(n_jobs=options.n_jobs)(
+        delayed(fold_scores)(risk, train, test, options)
         for train, test in cv.split(cohort.X, cohort.y)
     )
     network, cox, truth = np.transpose(scores)
-    print(f"\nrisk={risk!r}: n = {n_samples}, {cohort.y['event'].sum()} events")
+    n_events = cohort.y["event"].sum()
+    print(f"\nrisk={risk!r}: n = {options.n_samples}, {n_events} events")
     for name, values in [("network", network), ("Cox", cox), ("truth", truth)]:
         print(f"  C-index of {name:8} {values.mean():.3f}, SD {values.std(ddof=1):.3f}")
     gain = compare_models(network, cox, n_splits=N_SPLITS)
@@ -74,7 +84,7 @@ def accuracy(risk, n_samples, n_repeats, n_jobs):
 
 def cost(n_samples):
     """Print the time of a fit and of predictions, and whether a fit repeats itself."""
-    cohort = _cohort(n_samples, "both")
+    cohort = _cohort(n_samples, "both", 0)
     start = time.perf_counter()
     model = DualAttentionSurvival(random_state=0).fit(cohort.X, cohort.y)
     print(f"fit of {n_samples} ECGs: {time.perf_counter() - start:.0f} s")
@@ -92,13 +102,13 @@ def cost(n_samples):
     print(f"in another process: {here[0] == there.strip()}")
 
 
-def _cohort(n_samples, risk):
-    return make_ecg_cohort(n_samples, sampling_rate=100, risk=risk, random_state=0)
+def _cohort(n_samples, risk, seed):
+    return make_ecg_cohort(n_samples, sampling_rate=100, risk=risk, random_state=seed)
 
 
 def _digest():
     """What a small fit predicts, in one word."""
-    cohort = _cohort(300, "both")
+    cohort = _cohort(300, "both", 0)
     model = DualAttentionSurvival(max_epochs=5, random_state=0)
     risk = model.fit(cohort.X, cohort.y).predict(cohort.X)
     return hashlib.sha256(risk.tobytes()).hexdigest()
@@ -110,6 +120,8 @@ if __name__ == "__main__":
     parser.add_argument("--n-samples", type=int, default=2000)
     parser.add_argument("--n-repeats", type=int, default=5)
     parser.add_argument("--n-jobs", type=int, default=1)
+    parser.add_argument("--pretrained", help="name of a ready encoder")
+    parser.add_argument("--seed", type=int, default=0)
     parser.add_argument(
         "--risks", nargs="+", default=["morphology", "both", "parameters"]
     )
@@ -121,4 +133,4 @@ if __name__ == "__main__":
         cost(options.n_samples)
     else:
         for kind in options.risks:
-            accuracy(kind, options.n_samples, options.n_repeats, options.n_jobs)
+            accuracy(kind, options)
