@@ -14,6 +14,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -23,7 +24,7 @@ from sklearn.model_selection import cross_val_score
 from ecgdan_sk import DualAttentionSurvival
 from ecgdan_sk.datasets import make_ecg_cohort
 from ecgdan_sk.model_selection import EventKFold
-from ecgdan_sk.records import ECGRecords
+from ecgdan_sk.records import ECGRecords, LazySignals
 
 
 def cohort_of(n_samples):
@@ -174,7 +175,7 @@ def sources(n_samples=4000, n_turns=3):
     import wfdb
     import zarr
 
-    from ecgdan_sk.records import LEADS, LazySignals
+    from ecgdan_sk.records import LEADS
 
     X, _ = cohort_of(n_samples)
     with tempfile.TemporaryDirectory() as folder:
@@ -224,6 +225,110 @@ def sources(n_samples=4000, n_turns=3):
             print(f"{kind}: {np.median(speeds):,.0f} ECGs per second of the processor")
 
 
+def blocks(n_samples=30_000, n_turns=2):
+    """An epoch from disk: recordings one by one, or in blocks of neighbours."""
+    import zarr
+
+    from ecgdan_sk._training import ECGDataset, _batches
+    from ecgdan_sk.records._sources import FileRows
+
+    X, y = cohort_of(1000)
+    jumps, read = [], FileRows.read
+    FileRows.read = lambda own, keys: jumps.append(n_jumps(keys)) or read(own, keys)
+    target = np.resize(y["event"], (n_samples, 1)).astype(np.float32)
+    with tempfile.TemporaryDirectory() as folder:
+        folder = Path(folder)
+        signals = LazySignals(partial(row_of, X), range(n_samples), X.shape[1:])
+        one = ECGRecords(signals, 100).save(folder / "one")
+        shape, chunks = (n_samples, *X.shape[1:]), (64, *X.shape[1:])
+        stored = zarr.create_array(
+            folder / "zarr", shape=shape, chunks=chunks, dtype="i2"
+        )
+        for first in range(0, n_samples, 1000):
+            part = X[: n_samples - first]
+            stored[first : first + len(part)] = (part * 1000).astype(np.int16)
+        kinds = {
+            "a folder": ECGRecords.open(one).signals,
+            "Zarr, chunks of 64": ECGRecords(stored, 100, scale=1e-3).signals,
+        }
+        for kind, signals in kinds.items():
+            data = ECGDataset(signals, target)
+            for way in ("one by one", "by blocks") * n_turns:
+                for file in filter(Path.is_file, folder.rglob("*")):
+                    forget(file)
+                if way == "by blocks":
+                    batches = _batches.event_loader(data, 128)
+                else:
+                    sampler = _batches.EventBatchSampler(target[:, 0], 128)
+                    batches = map(data.__getitems__, sampler)
+                before = bytes_read()
+                jumps.clear()
+                n, clock, processor = timed(lambda b=batches: sum(len(x) for x, _ in b))
+                n_reads, n_mb = np.subtract(bytes_read(), before) / (1, 1e6)
+                print(
+                    f"{kind}, {way}: {n / clock:,.0f} ECGs per second by the clock, "
+                    f"{n / processor:,.0f} of the processor, {n_mb:,.0f} MB in "
+                    f"{n_reads:,.0f} reads, {sum(jumps):,} not behind the last one",
+                    flush=True,
+                )
+
+
+def n_jumps(keys):
+    """How often a recording does not lie behind the one that was read before it."""
+    return 1 + int((np.diff(keys) != 1).sum())
+
+
+def shuffling(n_samples=1000, n_seeds=6):
+    """C-index after training in small windows, of a store in order of time, or whole.
+
+    A window has 16 blocks of 12 ECGs, where by default it has 128 blocks.
+    """
+    from ecgdan_sk._training import _blocks
+
+    made = make_ecg_cohort(
+        2 * n_samples, sampling_rate=100, duration=2.5, event_rate=0.3, random_state=0
+    )
+    X, y, seen = np.asarray(made.X), made.y, np.arange(n_samples)
+    seen = seen[np.argsort(y["time"][seen])]
+    usual, scores = _blocks._WINDOW, {}
+    with tempfile.TemporaryDirectory() as folder:
+        stored = ECGRecords.open(ECGRecords(X[seen], 100).save(Path(folder, "x")))
+        for window in (usual, 192 * X[0].size):
+            _blocks._WINDOW, _blocks._BLOCK = window, 12 * X[0].size
+            scores[window] = []
+            for seed in range(n_seeds):
+                model = model_of(max_epochs=12, batch_size=64)
+                model.set_params(random_state=seed).fit(stored, y[seen])
+                scores[window].append(model.score(X[n_samples:], y[n_samples:]))
+    whole, windows = map(np.array, scores.values())
+    difference = windows - whole
+    error = difference.std(ddof=1) / np.sqrt(n_seeds)
+    print(
+        f"C-index of {n_seeds} seeds: whole {whole.mean():.3f}, windows "
+        f"{windows.mean():.3f}, difference {difference.mean():+.3f} "
+        f"(standard error {error:.3f})"
+    )
+
+
+def row_of(X, key):
+    """One recording of a cohort that repeats itself."""
+    return X[key % len(X)]
+
+
+def forget(file):
+    """Let the system drop what it holds of a file in memory."""
+    with open(file, "rb") as opened:
+        os.fsync(opened.fileno())
+        os.posix_fadvise(opened.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+
+
+def bytes_read():
+    """Reads of this process so far, and their bytes, from memory or from disk."""
+    lines = Path("/proc/self/io").read_text().splitlines()
+    told = dict(line.split(": ") for line in lines)
+    return int(told["syscr"]), int(told["rchar"])
+
+
 def read_wfdb(path):
     """One recording of WFDB in mV."""
     import wfdb
@@ -231,7 +336,8 @@ def read_wfdb(path):
     return wfdb.rdsamp(path)[0].T
 
 
-PARTS = ("train", "train-here", "predict", "clusters", "sources")
+PARTS = ("train", "train-here", "predict", "clusters", "sources", "blocks")
+PARTS += ("shuffling",)
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])

@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from torch.utils.data import DataLoader, Dataset
 
+from ._blocks import BlockBatchSampler, WindowLoader, blocks_of
 from ._ranks import ALONE, current
 
 
@@ -32,10 +33,20 @@ class ECGDataset(Dataset):
         return self.__getitems__([index])
 
     def __getitems__(self, indices: list[int]):
-        rows = self.rows[indices]
-        own = rows[self.ranks.part(len(rows))]
+        own = self.own_rows(indices)
         signals = np.ascontiguousarray(self.signals[own], dtype=np.float32)
-        return torch.from_numpy(signals), torch.from_numpy(self.target[rows])
+        target = self.target[self.rows[indices]]
+        return torch.from_numpy(signals), torch.from_numpy(target)
+
+    def own_rows(self, indices):
+        """Rows of the ECGs that this process has of a batch."""
+        rows = self.rows[indices]
+        return rows[self.ranks.part(len(rows))]
+
+    def in_memory(self) -> "ECGDataset":
+        """The same ECGs, read now."""
+        signals = np.asarray(self.signals[self.rows], dtype=np.float32)
+        return ECGDataset(signals, self.target[self.rows])
 
 
 def as_is(batch):
@@ -60,13 +71,21 @@ class EventBatchSampler:
             yield deck[first :: self.n_batches].tolist()
 
 
-def event_loader(dataset, batch_size, **kwargs) -> DataLoader:
-    """A DataLoader whose batches each hold their share of the events."""
+def event_loader(dataset, batch_size, **kwargs):
+    """Batches that each hold their share of the events, as often as they are asked for.
+
+    ECGs of a folder or a chunked array are read once, where one window holds them all.
+    """
     event = dataset.target[dataset.rows, 0]
     sampler = EventBatchSampler(event, batch_size)
-    dataset = copy(dataset)
+    is_stored = getattr(dataset.signals, "chunk", None) is not None
+    block, n_windows = blocks_of(dataset.signals, dataset.rows)
+    dataset = dataset.in_memory() if is_stored and n_windows == 1 else copy(dataset)
     dataset.ranks = current()
-    return DataLoader(dataset, batch_sampler=sampler, collate_fn=as_is, **kwargs)
+    if n_windows == 1:
+        return DataLoader(dataset, batch_sampler=sampler, collate_fn=as_is, **kwargs)
+    sampler = BlockBatchSampler(event, block, len(sampler), n_windows)
+    return WindowLoader(dataset, sampler)
 
 
 def check_batches(event, batch_size: int) -> None:

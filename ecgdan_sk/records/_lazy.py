@@ -4,7 +4,14 @@ from operator import index as as_position
 
 import numpy as np
 
-from ._sources import Derived, InMillivolts, ReadOneByOne, SideBySide, source_of
+from ._sources import (
+    Derived,
+    InMillivolts,
+    ReadOneByOne,
+    SideBySide,
+    chunk_of,
+    source_of,
+)
 
 # Samples read at a time where all are gone through: 32 MB of float32.
 _PART = 2**23
@@ -38,6 +45,11 @@ class SignalView:
     def keys(self):
         """What each recording is read by: a path, or a position in the store."""
         return self._keys
+
+    @property
+    def chunk(self):
+        """Recordings that are stored as one, None where each is as well by itself."""
+        return chunk_of(self._source)
 
     def __len__(self):
         return len(self._keys)

@@ -67,6 +67,7 @@ class _InParts:
         self.path, self.verify, self.digest = path.resolve(), verify, digest
         self.signals = side_by_side(parts)
         self.shape, self.dtype = self.signals.shape[1:], self.signals.dtype
+        self.chunk = self.signals.chunk
 
     def read(self, keys):
         """The recordings at these positions, in mV."""

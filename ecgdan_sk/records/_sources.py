@@ -1,7 +1,8 @@
 """Where ECGs lie while they are not in memory: behind a function, in an array, a file.
 
 A source has the `shape` (n_leads, n_times) and the `dtype` of a recording, and reads
-those of some keys: ``read(keys)`` has the shape (n, n_leads, n_times).
+those of some keys: ``read(keys)`` has the shape (n, n_leads, n_times). Where neighbours
+are better read together, `chunk` tells how many of them are stored as one.
 """
 
 import hashlib
@@ -43,6 +44,8 @@ class StoredRows:
     def __init__(self, array):
         self.array = array
         self.shape, self.dtype = tuple(array.shape[1:]), np.dtype(array.dtype)
+        chunks = getattr(array, "chunks", None)
+        self.chunk = int(chunks[0]) if chunks and np.ndim(chunks[0]) == 0 else None
 
     def read(self, keys):
         """The rows at these positions, as an ndarray of their own."""
@@ -120,6 +123,7 @@ class InMillivolts:
     def __init__(self, source, scale):
         self.source, self.scale = source, scale
         self.shape, self.dtype = source.shape, np.dtype(np.float32)
+        self.chunk = chunk_of(source)
 
     def read(self, keys):
         """The recordings at these positions, in mV."""
@@ -141,6 +145,7 @@ class Derived:
         # The first recording tells the shape.
         first = function(np.asarray(signals[:1]))
         self.shape, self.dtype = first.shape[1:], first.dtype
+        self.chunk = chunk_of(signals)
 
     def read(self, keys):
         """What is made of the recordings at these positions; an error names them."""
@@ -153,6 +158,11 @@ class Derived:
             raise ValueError(
                 f"{error} Here X is a batch of the recordings {names}{more}."
             ) from error
+
+
+def chunk_of(source):
+    """Recordings that a source stores as one, None where each is as well by itself."""
+    return getattr(source, "chunk", None)
 
 
 def source_of(array):
@@ -182,6 +192,7 @@ class SideBySide:
         self.collections = collections
         self.first = np.cumsum([0, *map(len, collections)])
         self.shape, self.dtype = collections[0].shape[1:], np.dtype(np.float32)
+        self.chunk = max((chunk_of(c) or 0 for c in collections), default=0) or None
 
     def read(self, keys):
         """The recordings at these positions."""
