@@ -14,7 +14,7 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 # What a room, a folder or a file at the root, may import of the others. A new room is
 # a new line here and in CONTRIBUTING, with a subject of its own.
 MAY_IMPORT = {
-    "_version _outcomes _tensor_files _beats _html _jobs": "",
+    "_version _outcomes _tensor_files _beats _html _jobs _warnings": "",
     "reports augmentation losses": "",
     "network paper_network": "",
     "records": "_html _tensor_files",
@@ -50,8 +50,9 @@ MAY_IMPORT = {
     "__main__": "_cli",
     "__init__": "_version pretraining survival",
 }
+# Every room may warn the user.
 ROOMS = {
-    room: set(others.split())
+    room: {"_warnings", *others.split()}
     for rooms, others in MAY_IMPORT.items()
     for room in rooms.split()
 }
@@ -116,6 +117,12 @@ def test_file_imports_what_its_room_may(path):
     for package, rooms in MAY_NAME.items():
         named = {name for name in other if f"{name}.".startswith(f"{package}.")}
         assert not named or room_of(path) in rooms, f"{package} is named elsewhere"
+
+
+@pytest.mark.parametrize("path", FILES, ids=name_of)
+def test_file_warns_at_the_line_of_the_user(path):
+    text = path.read_text(encoding="utf-8")
+    assert "warnings.warn(" not in text or room_of(path) == "_warnings"
 
 
 @pytest.mark.parametrize("path", FILES, ids=name_of)

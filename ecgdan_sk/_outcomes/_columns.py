@@ -1,12 +1,13 @@
 """Columns of an outcome, whatever their dtype: times in days, events as causes."""
 
-import warnings
 from datetime import date, timedelta
 from decimal import Decimal
 from numbers import Real
 
 import numpy as np
 import pandas as pd
+
+from .._warnings import warn
 
 DATES_REMEDY = (
     "outcomes.from_table(df, ecg_date=..., event_date=..., last_contact=...) makes y "
@@ -80,13 +81,11 @@ def warn_of_years(time):
     broken = np.mean(time != np.round(time)) > 0.5
     whole = max(np.mean(abs(grid * time % 1 - 0.5) > 0.49) for grid in _GRIDS)
     if broken and whole > 0.95:
-        warnings.warn(
+        warn(
             f"The longest of the {len(time)} times is {time.max():.3g}, and most are "
             "no whole numbers, as years or months are; they are taken as days. "
             "Multiply years by 365.25 and months by 30.44, or pass unit='years' to "
             "outcomes.from_table.",
-            UserWarning,
-            stacklevel=4,
         )
 
 

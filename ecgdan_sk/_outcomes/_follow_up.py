@@ -1,9 +1,8 @@
 """Follow-up from dates: of the ECG, the event, a competing one, the last contact."""
 
-import warnings
-
 import pandas as pd
 
+from .._warnings import warn
 from ._dates import is_placeholder, read_dates
 from ._first import first_of
 
@@ -97,12 +96,10 @@ def _end_follow_up(found, end):
     else:
         late = (found["event_date"] > contact).sum()
         if late:
-            warnings.warn(
+            warn(
                 f"{late} of {len(found)} events are dated after the last contact of "
                 "their patient, when nobody was watching; they do not count. Whoever "
                 "was seen with an event was seen: is last_contact right?",
-                UserWarning,
-                stacklevel=4,
             )
     found["last_contact"] = contact.fillna(seen)
 

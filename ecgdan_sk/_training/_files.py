@@ -1,12 +1,12 @@
 """Fitted estimators as files: parameters, weights, and what `fit` learned."""
 
-import warnings
 from numbers import Integral
 
 import numpy as np
 
 from .._tensor_files import from_plain, read_tensors, to_plain, write_tensors
 from .._version import __version__
+from .._warnings import warn
 
 # Of no use to a model that is fitted, or not to be found where it is read.
 _LEFT_OUT = ("callbacks", "checkpoint_dir", "pretrained")
@@ -56,10 +56,9 @@ def read_model(path, kind, classes, restore):
             "Fetch it again, or save the model anew."
         ) from error
     if version != __version__:
-        warnings.warn(
+        warn(
             f"{path} was written by ecgdan_sk {version}, this is {__version__}: "
             "compare some predictions before you rely on them.",
-            stacklevel=4,
         )
     return estimator
 

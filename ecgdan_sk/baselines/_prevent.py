@@ -1,12 +1,11 @@
 """The PREVENT equation for heart failure, a published risk to be compared with."""
 
-import warnings
-
 import numpy as np
 import pandas as pd
 from sklearn.base import BaseEstimator
 from sklearn.utils._param_validation import StrOptions
 
+from .._warnings import warn
 from ..records import ECGRecords
 
 # Coefficients of women and of men, table S12A of Khan et al. (2024).
@@ -225,9 +224,8 @@ class PreventHF(BaseEstimator):
                 'rows. Leave the others out, or use outside="nan".'
             )
         if told:
-            warnings.warn(
+            warn(
                 f"Of {len(table)} people {' and '.join(told)}: their risk is NaN.",
-                stacklevel=3,
             )
         return np.logical_or.reduce(list(reasons.values()))
 

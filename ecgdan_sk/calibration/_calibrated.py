@@ -1,6 +1,5 @@
 """Absolute risks that hold for patients whom a model has not seen."""
 
-import warnings
 from numbers import Integral
 
 import numpy as np
@@ -15,6 +14,7 @@ from tqdm.auto import tqdm
 from .._hazards._baseline import BaselineHazards
 from .._hazards._curves import SurvivalCurves
 from .._outcomes import Outcome, as_target, check_survival
+from .._warnings import warn
 from ..losses import cox_loss
 from ..metrics import CensoringKaplanMeier, concordance_index
 from ..model_selection import EventKFold, fit_by_patient
@@ -285,11 +285,10 @@ def _slope(risk, event, time, fold):
 
     best = minimize_scalar(loss, bounds=(-1, _STEEPEST), options={"xatol": 1e-8})
     if best.x <= 0:
-        warnings.warn(
+        warn(
             f"Held-out risks rank the patients no better than chance (a slope of "
             f"{best.x / spread:.3g}): everyone gets the same risk. The estimator has "
             "learned nothing that holds for others; look at its cross-validated score.",
-            stacklevel=3,
         )
         return 0.0
     return float(best.x / spread)

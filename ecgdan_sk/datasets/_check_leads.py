@@ -1,6 +1,5 @@
 """Mistakes in how ECGs were read or recorded: leads, units, dead channels."""
 
-import warnings
 from collections import Counter
 from dataclasses import dataclass, field
 
@@ -8,6 +7,7 @@ import numpy as np
 import pandas as pd
 from scipy.ndimage import uniform_filter1d
 
+from .._warnings import warn
 from ..records._amplitudes import nearest_factor
 from ..records._signal_checks import in_parts
 from ._limb_leads import LIMB, disagreement
@@ -126,7 +126,7 @@ def check_leads(records, on_error="warn"):
         message = " ".join(report.problems)
         if on_error == "raise":
             raise ValueError(message)
-        warnings.warn(message, UserWarning, stacklevel=2)
+        warn(message)
     return report
 
 

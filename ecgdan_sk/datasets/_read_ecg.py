@@ -1,12 +1,12 @@
 """read_ecg: one recording of any vendor, recognised by what the file holds."""
 
-import warnings
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
+from .._warnings import warn
 from ..records import ECGRecords
 from ._check_leads import checked
 from ._formats._aecg import aecg
@@ -191,13 +191,11 @@ def warn_of_ages(recordings, ids):
     ]
     if unread:
         told, name = unread[0]
-        warnings.warn(
+        warn(
             f"The age of {len(unread)} of {len(ids)} recordings is unknown (NaN), "
             f"though their files tell one: that of {name!r} is {told!r}. Expected "
             "years, such as 74 or '>89', or a birth and a time of recording. Correct "
             "it in `covariates`.",
-            UserWarning,
-            stacklevel=3,
         )
 
 

@@ -1,12 +1,12 @@
 """What became of the files of a folder: one table, its summary, and its warnings."""
 
-import warnings
 from collections import Counter
 from dataclasses import dataclass, field
 
 import pandas as pd
 
 from .._html import fragment, tag
+from .._warnings import warn
 
 # Share of the files that may be left out without a warning.
 _LEAST_WORTH_A_WARNING = 0.05
@@ -101,7 +101,7 @@ class ReadingReport:
 def warn_of(report, asked):
     """Warn of what is lost, copied, or changed without having been asked for."""
     for text in filter(None, (_lost(report), _changed(report, asked), _copied(report))):
-        warnings.warn(text, UserWarning, stacklevel=3)
+        warn(text)
 
 
 def _lost(report):

@@ -1,6 +1,5 @@
 """Cohorts of UK Biobank's imaging visit and the diseases that follow it."""
 
-import warnings
 from collections.abc import Mapping
 
 import numpy as np
@@ -9,6 +8,7 @@ from sklearn.utils import Bunch
 
 from .._outcomes._first import as_outcome, first_of
 from .._outcomes._flow import CohortFlow
+from .._warnings import warn
 from ..records._leads_and_ids import first_ten
 from ._cohorts._phenotypes import phenotype_codes
 from ._cohorts._ukb_table import DEATH, LOST, VISIT, UKBTable
@@ -217,12 +217,10 @@ def _latest(dates):
         dates = dates[:-1]
     if len(dates) < n_dates:
         end = pd.Timestamp(dates[-1]).date()
-        warnings.warn(
+        warn(
             f"{n_dates - len(dates)} dates lie more than a year behind all others and "
             f"are not taken for the end of the data, which is {end} then. Say when the "
             "data end: end_of_data='2022-10-31', as the Showcase has it.",
-            UserWarning,
-            stacklevel=4,
         )
     return pd.Timestamp(dates[-1]) if n_dates else pd.NaT
 

@@ -3,7 +3,6 @@
 B ECGs of a batch, L leads, T samples.
 """
 
-import warnings
 from dataclasses import dataclass
 from numbers import Integral
 
@@ -11,6 +10,7 @@ import numpy as np
 import pandas as pd
 import torch
 
+from .._warnings import warn
 from ._model import batches, checked_ecgs, encoders, log_risk, log_risk_gradient
 
 _LARGEST_ERROR = 0.05
@@ -198,8 +198,7 @@ def _check_completeness(result):
     total = np.abs(result.log_risk - result.baseline_log_risk).sum()
     missed = result.completeness_error.sum() / max(total, np.finfo(np.float32).tiny)
     if missed > _LARGEST_ERROR:
-        warnings.warn(
+        warn(
             f"The attributions miss {missed:.0%} of the differences in log risk. Raise "
             f"n_steps, now {result.n_steps}.",
-            stacklevel=3,
         )

@@ -1,6 +1,5 @@
 """How much each lead moves the log risk: by itself, and in groups that share credit."""
 
-import warnings
 from dataclasses import dataclass
 from itertools import combinations
 from math import factorial
@@ -8,6 +7,7 @@ from math import factorial
 import numpy as np
 import pandas as pd
 
+from .._warnings import warn
 from ._model import checked_ecgs, log_risk
 
 LEAD_GROUPS = {
@@ -230,11 +230,10 @@ def lead_group_shapley(estimator, X):
 def warn_of_unseen_masks(estimator):
     """Warn where leads are hidden from networks that have always seen all of theirs."""
     if estimator.lead_masking == 0:
-        warnings.warn(
+        warn(
             "This estimator was trained with lead_masking=0 and has never met an ECG "
             "without one of its leads: what it says when leads are hidden is "
             "extrapolated. Fit with lead_masking, by default 0.2, to explain by leads.",
-            stacklevel=3,
         )
 
 

@@ -1,6 +1,5 @@
 """Clinical measurements of an ECG: from signals to a table a Cox model can read."""
 
-import warnings
 from numbers import Integral
 
 import numpy as np
@@ -10,6 +9,7 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils._param_validation import StrOptions
 from tqdm.auto import tqdm
 
+from .._warnings import warn
 from ..records import LEADS
 from ..records._records import as_records
 from ..records._signal_checks import RATE_LIMITS, known_rate
@@ -188,7 +188,7 @@ class ECGMeasurements(TransformerMixin, BaseEstimator):
                 message = f"ECG {i} cannot be measured: {'; '.join(reasons)}."
                 if self.on_error == "raise":
                     raise ValueError(message + ' Leave it out, or use on_error="nan".')
-                warnings.warn(message, UserWarning, stacklevel=2)
+                warn(message)
         table = np.full((len(measured), len(self.get_feature_names_out())), np.nan)
         for row, (found, _, _) in zip(table, measured):
             row[:] = np.nan if found is None else found

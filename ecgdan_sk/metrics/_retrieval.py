@@ -5,12 +5,12 @@ answer that is as similar as the best right one comes first, so that a model to 
 all look the same gains nothing by it.
 """
 
-import warnings
-
 import numpy as np
 from sklearn.exceptions import UndefinedMetricWarning
 from sklearn.metrics import roc_auc_score
 from sklearn.utils.validation import check_array
+
+from .._warnings import warn
 
 # Similarities held in memory at a time, in numbers.
 _CHUNK = 1 << 22
@@ -198,7 +198,7 @@ def _report_left_out(names, others):
             "class is present in some and absent in others."
         )
     message = f"Left out of the mean: {reason}."
-    warnings.warn(message, UndefinedMetricWarning, stacklevel=3)
+    warn(message, UndefinedMetricWarning)
 
 
 def _ranks(y_true, y_pred, direction):

@@ -1,12 +1,11 @@
 """Scorers: what cross-validation calls with an estimator, X and y."""
 
-import warnings
-
 import numpy as np
 from sklearn.metrics import make_scorer
 from sklearn.utils.metadata_routing import MetadataRequest
 
 from .._outcomes import check_survival
+from .._warnings import warn
 from ._at_times import brier_score, cumulative_dynamic_auc, integrated_brier_score
 from ._concordance import concordance_index, concordance_index_ipcw
 
@@ -138,12 +137,11 @@ def _times_within(times, y, censoring, entry):
     within = np.clip(times, first, last)
     if (within != times).any():
         pairs = zip(times[within != times], within[within != times])
-        warnings.warn(
+        warn(
             f"These {len(time)} samples can be scored from time {first:g} to {last:g}: "
             f"{', '.join(f'time {t:g} was scored at {at:g}' for t, at in pairs)}. "
             "Scores of folds at different times are not to be averaged: choose times "
             "that every fold reaches, or fewer folds.",
-            stacklevel=3,
         )
     return within
 

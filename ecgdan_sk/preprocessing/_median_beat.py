@@ -1,12 +1,12 @@
 """One beat for each ECG."""
 
-import warnings
 from numbers import Integral
 
 import numpy as np
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from .._beats._detection import AFTER, BEFORE, RATE, find_beats
+from .._warnings import warn
 from ..records._signal_checks import RATE_LIMITS
 from ._transformer import ECGTransformer
 from ._windows import Window
@@ -77,4 +77,4 @@ class MedianBeat(ECGTransformer):
         """Warn or raise."""
         if self.on_error == "raise":
             raise ValueError(message + ' Leave it out, or use on_error="nan".')
-        warnings.warn(message, UserWarning, stacklevel=4)
+        warn(message)

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from .._warnings import warn
+
 # Median height of each lead in mV: PTB-XL (Wagner et al. 2020, Scientific Data 7:154),
 # records 1 to 343 as `heights` measures them.
 TYPICAL_MV = {
@@ -116,8 +118,7 @@ def warn_of_amplitudes(seen, leads, ids=None, fitted=None):
         limit = max(_FAR, _N_SPREADS * reference["spread"])
         found += _of_single(away, limit, ids, "those of fit" if fitted else "the rest")
     if found:
-        # To the user, past `_learn_input` and `fit`, or what stands for them.
-        warnings.warn(" ".join(found), UserWarning, stacklevel=4)
+        warn(" ".join(found))
 
 
 def _cohort_shift(seen, leads, away, fitted):

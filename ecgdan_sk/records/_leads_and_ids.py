@@ -1,12 +1,13 @@
 """Checks on what ECGRecords hold besides signals: leads, rate, rows, identifiers."""
 
 import re
-import warnings
 from collections.abc import Mapping
 from numbers import Real
 
 import numpy as np
 import pandas as pd
+
+from .._warnings import warn
 
 LEADS = ("I", "II", "III", "aVR", "aVL", "aVF", "V1", "V2", "V3", "V4", "V5", "V6")
 
@@ -81,14 +82,12 @@ def warn_of_missing(leads, expected):
     """Warn of leads that `fit` knew and that no recording has by name."""
     missing = [lead for lead in lead_names(expected) if lead not in leads]
     if missing and len(missing) < len(expected):
-        warnings.warn(
+        warn(
             f"X has no lead {', '.join(missing)}, which the model was fitted with: "
             f"they count as absent in every recording. X has {', '.join(leads)}. Give "
             "them their names with ECGRecords(X, sampling_rate=..., leads=[...]); "
             "where they are not recorded, X.select_leads(model.leads_in_) says so "
             "without a warning.",
-            UserWarning,
-            stacklevel=4,
         )
 
 
@@ -181,13 +180,11 @@ def patient_groups(patient_ids):
     missing |= pd.isna(ids)
     codes = pd.factorize(np.where(missing, None, ids.astype(object)), sort=True)[0]
     if missing.any():
-        warnings.warn(
+        warn(
             f"{missing.sum()} of {len(ids)} recordings have no patient identifier; the "
             f"first is {np.argmax(missing)}. Each counts as a patient of its own: if "
             "two are of one patient, that patient may be on both sides of a split. "
             "Leave them out, or find their identifiers.",
-            UserWarning,
-            stacklevel=3,
         )
         codes[missing] = codes.max() + 1 + np.arange(missing.sum())
     return codes.astype(np.intp)

@@ -3,12 +3,13 @@
 import hashlib
 import os
 import tempfile
-import warnings
 from pathlib import Path
 
 import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
+
+from .._warnings import warn
 
 
 class EmbeddingCache:
@@ -21,10 +22,9 @@ class EmbeddingCache:
         """Digest of a text -> its embedding, of all that can be read."""
         known = self._intact()
         if known is None:
-            warnings.warn(
+            warn(
                 f"The cached embeddings in {self.path} are damaged; they are computed "
                 "again.",
-                stacklevel=3,
             )
         return known or {}
 

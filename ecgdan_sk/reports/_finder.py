@@ -1,6 +1,5 @@
 """Free text to SCP statements."""
 
-import warnings
 from functools import lru_cache
 from numbers import Real
 
@@ -8,6 +7,7 @@ import numpy as np
 import pandas as pd
 from sklearn.base import BaseEstimator, TransformerMixin
 
+from .._warnings import warn
 from ._codes import likelihood_table
 from ._habits import CodingHabits, features_of
 from ._inputs import as_list, check_free_text
@@ -279,9 +279,8 @@ def _warn_of_silence(reports, found):
     silent = [i for i, codes in enumerate(found) if not codes]
     if not silent:
         return
-    warnings.warn(
+    warn(
         f"No statement was found in {len(silent)} of {len(reports)} reports, "
         f"{len(empty)} of which hold no word; the first is number {silent[0]}, counted "
         "from 0. Leave these ECGs out, or add their phrases to the lexicon.",
-        stacklevel=4,
     )

@@ -7,6 +7,7 @@ from importlib.resources import files
 
 import numpy as np
 
+from .._warnings import warn
 from ._codes import likelihood_table
 from ._finder import StatementFinder
 from ._lexicon import PLACED
@@ -43,10 +44,9 @@ def how_to_read(reports_as, found):
     if reports_as != "auto":
         return reports_as
     if not found.any():
-        warnings.warn(
+        warn(
             f"No statement was found in any of {len(found)} reports; their words are "
             "all that there is to align with. Say so by reports_as='text'.",
-            stacklevel=5,
         )
         return "text"
     return "statements"

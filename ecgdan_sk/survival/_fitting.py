@@ -1,7 +1,5 @@
 """What the parameters of the survival estimator mean for the training of its nets."""
 
-import warnings
-
 import numpy as np
 import torch
 from sksurv.util import Surv
@@ -15,6 +13,7 @@ from .._training import (
     shared_settings,
     train_net,
 )
+from .._warnings import warn
 from ..encoders._start import start_of
 from ..losses._target import SurvivalLoss
 from ..metrics import concordance_index
@@ -93,8 +92,7 @@ def train_networks(estimator, X, target, likelihood, patients, seeds):
             heads.settle(net, start)
         nets.append(net)
         if net.interrupted_:
-            # To the user, past this function and `fit`.
-            warnings.warn(_interruption(nets, len(starts)), stacklevel=3)
+            warn(_interruption(nets, len(starts)))
             break
     return nets
 
@@ -170,10 +168,9 @@ def _choice_of_epoch(estimator, likelihood, target):
     try:
         _concordance(equal, target, SurvivalLoss(**likelihood.loss))
     except ValueError as error:
-        warnings.warn(
+        warn(
             "The loss chooses the best epoch of a network, as the concordance of its "
             f"{len(target)} validation ECGs is not defined: {error}",
-            stacklevel=4,
         )
         return {"monitor": "valid_loss"}
     return {

@@ -1,6 +1,5 @@
 """What a fitted model predicts of a cohort, asked once, and what came of it."""
 
-import warnings
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -8,6 +7,7 @@ import pandas as pd
 from sksurv.util import Surv
 
 from .._outcomes import check_causes, check_same_length
+from .._warnings import warn
 from ..metrics._scorers import survival_curves
 from ..records import ECGRecords
 
@@ -147,8 +147,7 @@ def warn_of_seen(X, groups, fitted_to):
         )
     n_seen = int(np.isin(np.asarray(ids), np.asarray(fitted_to)).sum())
     if n_seen:
-        warnings.warn(
+        warn(
             f"{n_seen} of these {len(ids)} recordings are of patients in fitted_to: "
             "the model looks better than it is. Validate on other patients.",
-            stacklevel=3,
         )

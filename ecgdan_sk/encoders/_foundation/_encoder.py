@@ -1,6 +1,5 @@
 """A published foundation model as a transformer: ECGs in mV to its features."""
 
-import warnings
 from functools import lru_cache
 from numbers import Integral
 from os import PathLike
@@ -17,6 +16,7 @@ from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.validation import check_is_fitted
 from tqdm.auto import tqdm
 
+from ..._warnings import warn
 from ...records._records import as_records
 from ...records._signal_checks import (
     RATE_LIMITS,
@@ -286,9 +286,7 @@ def _show_licence(name, card):
         return
     _licences_shown.add(name)
     limit = "" if card["commercial_use"] else " NOT for commercial use."
-    warnings.warn(
+    warn(
         f"The weights of {name!r} are licensed {card['licence']}.{limit} Cite "
         f"{card['citation']}",
-        UserWarning,
-        stacklevel=3,
     )

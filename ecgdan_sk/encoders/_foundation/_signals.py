@@ -4,12 +4,12 @@ The steps are named in the cards. Each takes ECGs (..., T) in double precision, 
 `Recordings` that they are of.
 """
 
-import warnings
 from dataclasses import dataclass
 
 import numpy as np
 from scipy import signal
 
+from ..._warnings import warn
 from ...preprocessing import Resample
 from ...records._signal_checks import check_ecg
 
@@ -65,13 +65,11 @@ def warn_of_absent(absent, name, wanted):
     """Warn where leads (n, L) are absent from some recordings."""
     if absent.any():
         names = [lead for lead, gone in zip(wanted, absent.any(0)) if gone]
-        warnings.warn(
+        warn(
             f"{name!r} was trained on all of its leads, but {', '.join(names)} is "
             f"absent from {absent.any(1).sum()} of {len(absent)} recordings. It enters "
             "as the model's own code has it, as zero mV or as the mean of the others: "
             "features of these ECGs are beyond what it has seen.",
-            UserWarning,
-            stacklevel=3,
         )
 
 
