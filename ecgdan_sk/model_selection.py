@@ -273,11 +273,11 @@ def split_by_event(causes, fraction, *, groups=None, random_state=None):
     return parts
 
 
-def fit_by_patient(estimator, X, y, groups=None):
+def fit_by_patient(estimator, X, y, groups=None, **given):
     """Fit an estimator, with its patients where it asks for them."""
-    if groups is None or not has_fit_parameter(estimator, "groups"):
-        return estimator.fit(X, y)
-    return estimator.fit(X, y, groups=groups)
+    if groups is not None and has_fit_parameter(estimator, "groups"):
+        given["groups"] = groups
+    return estimator.fit(X, y, **given)
 
 
 def _cause_of_each(causes, owner):

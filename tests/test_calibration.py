@@ -4,7 +4,8 @@ import pickle
 
 import numpy as np
 import pytest
-from sklearn.base import clone
+from sklearn import config_context
+from sklearn.base import BaseEstimator, clone
 from sklearn.model_selection import GridSearchCV, cross_validate
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -236,3 +237,93 @@ def test_competing_causes_are_refused():
     target = np.array(list(zip(np.arange(60) % 3, y["time"])), dtype="i8,f8")
     with pytest.raises(ValueError, match="True or False"):
         CalibratedSurvival(CoxPHSurvivalAnalysis()).fit(X, target)
+
+
+class Extreme(BaseEstimator):
+    """Knows the risks, but tells them four times too extreme."""
+
+    def fit(self, X, y, *, entry=None):
+        self.entry_ = entry
+        return self
+
+    def predict(self, X):
+        return 2 * X[:, 0]
+
+
+def _aged(n_samples, seed):
+    """Ages at entry and at the end; the hazard rises with age and with the risk."""
+    rng = np.random.default_rng(seed)
+    entry, X = rng.uniform(40, 70, n_samples), rng.normal(size=(n_samples, 1))
+    grown = np.exp(0.1 * entry) + 300 * rng.exponential(np.exp(-0.5 * X[:, 0]))
+    own, end = 10 * np.log(grown), entry + rng.uniform(5, 15, n_samples)
+    return X, Surv.from_arrays(own <= end, np.minimum(own, end)), entry
+
+
+def _risk_by(age, X, entry):
+    """The true risk by an age of whoever is without event at the entry."""
+    hazard = (np.exp(0.1 * age) - np.exp(0.1 * entry)) / 300
+    return -np.expm1(-hazard * np.exp(0.5 * X[:, 0]))
+
+
+def test_risks_of_those_who_entered_late_are_given_that_they_had_no_event():
+    X, y, entry = _aged(3000, 0)
+    corrected, naive = (
+        CalibratedSurvival(Extreme(), cv=3).fit(X, y, entry=e) for e in (entry, None)
+    )
+    assert corrected.slope_ == pytest.approx(0.25, abs=0.03)
+    new, _, at = _aged(3000, 1)
+    for age in (55, 65):
+        young = at < age - 5
+        truth = _risk_by(age, new[young], at[young]).mean()
+
+        def ratio(model, rows=young, age=age, truth=truth):
+            alive = model.predict_survival_at(new[rows], age, entry=at[rows])
+            return (1 - alive).mean() / truth
+
+        assert ratio(corrected) == pytest.approx(1, abs=0.1)
+        # Those who had not yet entered seem to have been at risk.
+        assert ratio(naive) < 0.8
+
+
+def test_times_of_entry_reach_every_fit_and_every_score():
+    X, y, entry = _aged(200, 0)
+    model = CalibratedSurvival(Extreme(), cv=2).fit(X, y, entry=entry)
+    np.testing.assert_array_equal(model.estimator_.entry_, entry)
+    assert model.score(X, y, entry=entry) == concordance_index(y, X[:, 0], entry=entry)
+    scores = survival_scorers(times=[60])(model, X, y, entry=entry)
+    assert np.isfinite(list(scores.values())).all()
+    with pytest.raises(ValueError, match="1 of 200 samples enter at or after"):
+        model.fit(X, y, entry=np.where(np.arange(200) == 3, 200.0, entry))
+    with pytest.raises(TypeError, match="unexpected keyword argument 'entry'"):
+        CalibratedSurvival(CoxPHSurvivalAnalysis(), cv=2).fit(X, y, entry=entry)
+
+
+def test_times_of_entry_arrive_by_metadata_routing():
+    X, y, entry = _aged(200, 0)
+    with config_context(enable_metadata_routing=True):
+        model = CalibratedSurvival(Extreme(), cv=2).set_fit_request(entry=True)
+        scores = cross_validate(
+            model,
+            X,
+            y,
+            cv=EventKFold(2, random_state=0),
+            scoring=survival_scorers(times=[60]),
+            params={"entry": entry},
+            return_estimator=True,
+        )
+    assert np.isfinite(scores["test_neg_brier_60"]).all()
+    assert all(m.censoring_.since_entry_ for m in scores["estimator"])
+
+
+@pytest.mark.filterwarnings("ignore:Held-out risks rank the patients no better")
+def test_a_network_of_those_who_entered_late_is_calibrated_and_scored():
+    rng = np.random.default_rng(0)
+    X = 0.3 * rng.standard_normal((60, 12, 48)).astype(np.float32)
+    _, y, entry = _aged(60, 0)
+    network = DualAttentionSurvival(
+        max_epochs=1, batch_size=32, n_members=1, random_state=0
+    )
+    model = CalibratedSurvival(network, cv=2).fit(X, y, entry=entry)
+    for one in (model, model.estimator_):
+        scores = survival_scorers(times=[60])(one, X, y, entry=entry)
+        assert np.isfinite(list(scores.values())).all()

@@ -166,3 +166,53 @@ def test_a_recalibrated_network_is_saved_and_loaded(tmp_path):
         )
     with pytest.raises(TypeError, match="Cannot save a calibrated Known"):
         recalibrate(Known(), *site(300, 0)).save(tmp_path / "b.safetensors")
+
+
+def late_site(n, seed, **changes):
+    """The same, of whom everyone is seen from a time of their own on."""
+    X, y = site(20 * n, seed, **changes)
+    entry = np.random.default_rng(seed + 100).uniform(0, 6, len(X))
+    seen = np.flatnonzero(y["time"] > entry)[:n]
+    return X[seen], y[seen], entry[seen]
+
+
+@pytest.mark.parametrize("step", CHANGES)
+def test_nothing_is_expected_before_the_entry(step):
+    X, y, entry = late_site(2500, 0, **CHANGES[step])
+    model = recalibrate(Known(), X, y, entry=entry)
+    assert model.method_ == step
+    changes = {"factor": 1.0, "slope": 1.0, "shape": 1.0} | CHANGES[step]
+    rate = RATE * changes["factor"] * np.exp(changes["slope"] * X[:, 0])
+    early = entry < 3
+    truth = 1 - np.exp(
+        -rate * (4 ** changes["shape"] - np.minimum(entry, 4) ** changes["shape"])
+    )
+
+    def error(model):
+        risk = 1 - model.predict_survival_at(X[early], 4, entry=entry[early])
+        return risk.mean() / truth[early].mean() - 1
+
+    assert error(model) == pytest.approx(0, abs=0.07)
+    # As if all had been watched from 0 on, events seem rarer than they are.
+    naive = recalibrate(Known(), X, y, method=step if step != "none" else "auto")
+    assert error(naive) < -0.2
+    assert model.censoring_.since_entry_
+
+
+def test_a_refitted_head_knows_who_was_at_risk():
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(700, 2))
+    # Whoever enters late has a high first feature, and no higher risk for it.
+    entry = np.clip(2 + X[:, 0], 0, 5)
+    time = rng.exponential(1, 700) / (RATE * np.exp(X[:, 1]))
+    end = entry + 4
+    seen = time > entry
+    y = Surv.from_arrays(time <= end, np.minimum(time, end))
+    X, y, entry = X[seen], y[seen], entry[seen]
+    right, naive = (
+        recalibrate(Encoded(), X, y, method="refit-head", entry=e)
+        for e in (entry, None)
+    )
+    assert abs(right.head_.weights_[0]) < 0.15
+    assert naive.head_.weights_[0] < -0.3
+    assert right.score(X, y, entry=entry) > naive.score(X, y, entry=entry)

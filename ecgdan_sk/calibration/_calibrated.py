@@ -3,9 +3,7 @@
 from numbers import Integral
 
 import numpy as np
-import torch
 from joblib import Parallel, delayed
-from scipy.optimize import minimize_scalar
 from sklearn.base import BaseEstimator, MetaEstimatorMixin, clone
 from sklearn.utils import _safe_indexing, get_tags
 from sklearn.utils.validation import check_is_fitted
@@ -13,15 +11,13 @@ from tqdm.auto import tqdm
 
 from .._hazards._baseline import BaselineHazards
 from .._hazards._curves import SurvivalCurves
-from .._outcomes import Outcome, as_target, check_survival
+from .._outcomes import Outcome, as_target, check_entry, check_survival
 from .._warnings import warn
-from ..losses import cox_loss
 from ..metrics import CensoringKaplanMeier, concordance_index
 from ..model_selection import EventKFold, fit_by_patient
 from ..records._leads_and_ids import aligned_to
 from ._saving import load_around, save_around
-
-_STEEPEST = 20.0  # log hazard per standard deviation of the risk
+from ._slope import cox_slope
 
 _KIND = "CalibratedSurvival"
 
@@ -86,7 +82,7 @@ class CalibratedSurvival(SurvivalCurves, MetaEstimatorMixin, BaseEstimator):
         self.n_jobs = n_jobs
         self.verbose = verbose
 
-    def fit(self, X, y, *, groups=None):
+    def fit(self, X, y, *, entry=None, groups=None):
         """Fit the estimator on each training set and on all samples, and recalibrate.
 
         Parameters
@@ -95,6 +91,10 @@ class CalibratedSurvival(SurvivalCurves, MetaEstimatorMixin, BaseEstimator):
             What the estimator takes.
         y : structured array of shape (n_samples,)
             Fields (event, time), as made by `sksurv.util.Surv`.
+        entry : array-like of shape (n_samples,) or None, default=None
+            Time after which each sample is at risk (left truncation), such as the age
+            at the ECG where time is age; also passed to the estimator's `fit`. None
+            passes nothing.
         groups : array-like of shape (n_samples,) or None, default=None
             Patient of each sample, passed to the splitter and to estimators that take
             them in `fit`.
@@ -108,6 +108,8 @@ class CalibratedSurvival(SurvivalCurves, MetaEstimatorMixin, BaseEstimator):
         ------
         ValueError
             If `y` is not as described, or holds too few events for the folds.
+        TypeError
+            If there is `entry`, and the estimator's `fit` does not take it.
 
         Warns
         -----
@@ -115,9 +117,10 @@ class CalibratedSurvival(SurvivalCurves, MetaEstimatorMixin, BaseEstimator):
             If the held-out risks do not rank the patients at all: everyone then gets
             the same.
         """
-        y, groups = aligned_to(X, y=y, groups=groups)
+        y, entry, groups = aligned_to(X, y=y, entry=entry, groups=groups)
         event, time = check_survival(y)
         y = as_target(y)
+        entry = None if entry is None else check_entry(entry, time)
         if event.sum() < 2:
             raise ValueError(
                 "Recalibration trains and tests, both on events, but y holds 1 event "
@@ -128,21 +131,21 @@ class CalibratedSurvival(SurvivalCurves, MetaEstimatorMixin, BaseEstimator):
             cv = EventKFold(cv, random_state=0)
         splits = list(cv.split(X, y, groups))
         jobs = Parallel(n_jobs=self.n_jobs, return_as="generator")(
-            delayed(_held_out)(clone(self.estimator), X, y, groups, *rows)
+            delayed(_held_out)(clone(self.estimator), X, y, entry, groups, *rows)
             for rows in splits
         )
         bar = {"disable": not self.verbose, "unit": "fold", "total": len(splits)}
         risks = list(tqdm(jobs, "Calibration", **bar))
         tested = np.concatenate([test for _, test in splits])
         fold = np.repeat(np.arange(len(splits)), [len(test) for _, test in splits])
-        risk, event, time = np.concatenate(risks), event[tested], time[tested]
-        self.slope_ = _slope(risk, event, time, fold)
-        outcome = Outcome(event.astype(int), time)
+        risk = np.concatenate(risks)
+        outcome = Outcome(event.astype(int), time, entry=entry)[tested]
+        self.slope_ = _slope(risk, outcome, fold)
         self.baseline_ = BaselineHazards().fit(self.slope_ * risk[:, None], outcome)
-        self.estimator_ = fit_by_patient(clone(self.estimator), X, y, groups)
+        self.estimator_ = _fitted(clone(self.estimator), X, y, entry, groups)
         self.center_ = float(np.mean(self.estimator_.predict(X)))
-        self.censoring_ = CensoringKaplanMeier().fit(*check_survival(y))
-        self.follow_up_ = float(time.max())
+        self.censoring_ = CensoringKaplanMeier().fit(event, time, entry)
+        self.follow_up_ = float(outcome.time.max())
         return self
 
     def predict(self, X):
@@ -161,7 +164,7 @@ class CalibratedSurvival(SurvivalCurves, MetaEstimatorMixin, BaseEstimator):
         check_is_fitted(self)
         return self.slope_ * (self.estimator_.predict(X) - self.center_)
 
-    def score(self, X, y):
+    def score(self, X, y, *, entry=None):
         """Concordance index (Harrell's C) of the log risks.
 
         Parameters
@@ -170,13 +173,17 @@ class CalibratedSurvival(SurvivalCurves, MetaEstimatorMixin, BaseEstimator):
             What the estimator takes.
         y : structured array of shape (n_samples,)
             Fields (event, time).
+        entry : array-like of shape (n_samples,) or None, default=None
+            When each sample came under observation; only those at risk together are
+            compared. None means at 0.
 
         Returns
         -------
         float
             Between 0 and 1; 0.5 is chance.
         """
-        return concordance_index(y, self.predict(X))
+        y, entry = aligned_to(X, y=y, entry=entry)
+        return concordance_index(y, self.predict(X), entry=entry)
 
     def save(self, path):
         """Write a calibrated `DualAttentionSurvival` to one file, which holds no code.
@@ -258,37 +265,37 @@ class CalibratedSurvival(SurvivalCurves, MetaEstimatorMixin, BaseEstimator):
         return tags
 
 
-def _held_out(estimator, X, y, groups, train, test):
+def _fitted(estimator, X, y, entry, groups):
+    """The estimator, told of times of entry if there are any."""
+    given = {} if entry is None else {"entry": entry}
+    return fit_by_patient(estimator, X, y, groups, **given)
+
+
+def _held_out(estimator, X, y, entry, groups, train, test):
     """Log risks of the test samples, relative to the mean of the training samples."""
-    X_train = _safe_indexing(X, train)
-    groups = None if groups is None else _safe_indexing(groups, train)
-    fit_by_patient(estimator, X_train, _safe_indexing(y, train), groups)
+    X_train, *others = (
+        None if values is None else _safe_indexing(values, train)
+        for values in (X, y, entry, groups)
+    )
+    _fitted(estimator, X_train, *others)
     return (
         estimator.predict(_safe_indexing(X, test)) - estimator.predict(X_train).mean()
     )
 
 
-def _slope(risk, event, time, fold):
-    """Coefficient of a Cox model on the risk alone, not below 0.
+def _slope(risk, outcome, fold):
+    """What the risks are multiplied by, not below 0.
 
     Samples are compared within their fold, because each fold has a model of its own.
     """
-    spread = risk.std()
-    if spread == 0:
+    event = outcome.causes > 0
+    slope = cox_slope(risk, event, outcome.time, strata=fold, entry=outcome.entry)
+    if slope is None:
         return 0.0
-    log_risk, fold = (torch.from_numpy(values) for values in (risk / spread, fold))
-    rank = torch.from_numpy(np.unique(time, return_inverse=True)[1])
-    event = torch.from_numpy(event)
-
-    def loss(slope):
-        return cox_loss(slope * log_risk, event, rank, strata=fold).item()
-
-    best = minimize_scalar(loss, bounds=(-1, _STEEPEST), options={"xatol": 1e-8})
-    if best.x <= 0:
+    if slope <= 0:
         warn(
             f"Held-out risks rank the patients no better than chance (a slope of "
-            f"{best.x / spread:.3g}): everyone gets the same risk. The estimator has "
+            f"{slope:.3g}): everyone gets the same risk. The estimator has "
             "learned nothing that holds for others; look at its cross-validated score.",
         )
-        return 0.0
-    return float(best.x / spread)
+    return max(slope, 0.0)

@@ -1,7 +1,6 @@
 """A new head on the features of a fitted encoder, from the patients of a new site."""
 
 import numpy as np
-from sksurv.linear_model import CoxPHSurvivalAnalysis
 from sksurv.util import Surv
 
 from .._hazards import likelihood_of
@@ -55,12 +54,3 @@ def unseen_log_risks(features, outcome, patients):
         head = RefittedHead().fit(features[train], outcome[train], patients[train])
         risk[test] = head.log_risks(features[test])
     return risk
-
-
-def cox_slope(risk, event, time):
-    """What a log risk has to be multiplied by, never to be turned round."""
-    if np.ptp(risk) == 0:
-        return 1.0
-    model = CoxPHSurvivalAnalysis(ties="efron")
-    model.fit(risk[:, None], Surv.from_arrays(event, time))
-    return max(0.0, float(model.coef_[0]))

@@ -13,19 +13,20 @@ class Ladder:
     predicted hazard of it, times what a step of the ladder may change.
     """
 
-    def __init__(self, log_risk, curves, event, time):
+    def __init__(self, log_risk, curves, outcome):
+        event, time = outcome.causes > 0, outcome.time
         end = np.minimum(time, [curve.x[-1] for curve in curves])
         # An event after the end of the curves was not predicted.
         event = event & (time <= end)
+        # Nothing was expected of a sample before it was at risk.
+        start = 0 * time if outcome.entry is None else np.minimum(outcome.entry, end)
         cuts = np.quantile(time[event], np.linspace(0, 1, _N_PERIODS + 1)[1:-1])
-        edges = np.concatenate([[0.0], np.unique(cuts), [np.inf]])
-        hazards = np.stack(
-            [
-                hazards_of([curve], np.minimum(edges[1:], t))[0]
-                for curve, t in zip(curves, end)
-            ]
-        )
-        self.expected = np.diff(hazards, axis=1, prepend=0.0)
+        edges = np.concatenate([[-np.inf], np.unique(cuts), [np.inf]])
+        hazards = [
+            hazards_of([curve], np.clip(edges, *span))[0]
+            for curve, span in zip(curves, zip(start, end))
+        ]
+        self.expected = np.diff(hazards, axis=1)
         period = np.searchsorted(edges[1:], time, side="left")
         self.observed = np.zeros_like(self.expected)
         self.observed[np.flatnonzero(event), period[event]] = 1

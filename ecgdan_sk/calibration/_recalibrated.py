@@ -12,12 +12,14 @@ from sklearn.utils.validation import check_is_fitted
 
 from .._hazards._baseline import BaselineHazards
 from .._hazards._curves import SurvivalCurves
-from .._outcomes import Outcome, check_same_length, check_survival
+from .._outcomes import Outcome, check_entry, check_same_length, check_survival
 from ..metrics import CensoringKaplanMeier, concordance_index
 from ..records import ECGRecords
-from ._head import RefittedHead, cox_slope, unseen_log_risks
+from ..records._leads_and_ids import aligned_to
+from ._head import RefittedHead, unseen_log_risks
 from ._ladder import LADDER, Ladder, hazards_of
 from ._saving import load_around, save_around
+from ._slope import cox_slope
 
 _KIND = "RecalibratedSurvival"
 _METHODS = (*LADDER, "refit-head")
@@ -95,7 +97,7 @@ class RecalibratedSurvival(SurvivalCurves, MetaEstimatorMixin, BaseEstimator):
         self.method = method
         self.level = level
 
-    def fit(self, X, y):
+    def fit(self, X, y, *, entry=None):
         """Adjust the risks to the patients of this site.
 
         Parameters
@@ -104,6 +106,9 @@ class RecalibratedSurvival(SurvivalCurves, MetaEstimatorMixin, BaseEstimator):
             What the estimator takes.
         y : structured array of shape (n_samples,)
             Fields (event, time), as made by `sksurv.util.Surv`.
+        entry : array-like of shape (n_samples,) or None, default=None
+            Time after which each sample is at risk (left truncation), such as the age
+            at the ECG where time is age. None means 0.
 
         Returns
         -------
@@ -117,53 +122,58 @@ class RecalibratedSurvival(SurvivalCurves, MetaEstimatorMixin, BaseEstimator):
             head.
         """
         self._validate_params()
+        y, entry = aligned_to(X, y=y, entry=entry)
         check_same_length(X, y)
         event, time = check_survival(y)
+        entry = None if entry is None else check_entry(entry, time)
         if event.sum() < 2:
             raise ValueError(
                 f"Recalibration needs events, but y holds {event.sum()} among "
                 f"n_samples={len(event)}. Collect more."
             )
         self.p_values_, self.baseline_, self.head_ = {}, None, None
+        outcome = Outcome(event.astype(int), time, entry=entry)
         if self.method == "refit-head":
-            self._refit_head(X, event, time)
+            self._refit_head(X, outcome)
         else:
-            self._climb(X, event, time)
+            self._climb(X, outcome)
         self.times_ = np.unique(time[event])
-        self.censoring_ = CensoringKaplanMeier().fit(event, time)
+        self.censoring_ = CensoringKaplanMeier().fit(event, time, entry)
         return self
 
-    def _climb(self, X, event, time):
+    def _climb(self, X, outcome):
         """Go up the ladder as far as `method` says."""
         risk = np.asarray(self.estimator.predict(X), dtype=np.float64)
         curves = self.estimator.predict_survival_function(X)
         self.center_ = float(risk.mean())
-        self.follow_up_ = float(min(time.max(), curves[0].x[-1]))
-        ladder = Ladder(risk - self.center_, curves, event, time)
+        self.follow_up_ = float(min(outcome.time.max(), curves[0].x[-1]))
+        ladder = Ladder(risk - self.center_, curves, outcome)
         self.method_ = self._chosen(ladder) if self.method == "auto" else self.method
         log_factor, self.slope_ = ladder.coefficients(self.method_)
         self.factor_ = float(np.exp(log_factor))
         if self.method_ == "baseline":
-            self._learn_baseline(risk, event, time)
+            self._learn_baseline(risk, outcome)
 
-    def _refit_head(self, X, event, time):
+    def _refit_head(self, X, outcome):
         """Put a Cox model of the estimator's features in place of its head."""
         features = np.asarray(self.estimator.transform(X), dtype=np.float64)
-        outcome = Outcome(event.astype(int), time)
         ids = X.patient_ids if isinstance(X, ECGRecords) else None
-        patients = np.arange(len(time)) if ids is None else np.asarray(ids)
+        patients = np.arange(len(features)) if ids is None else np.asarray(ids)
         # What the ridge penalty leaves of the optimism, the slope takes back.
         risk = unseen_log_risks(features, outcome, patients)
         self.head_ = RefittedHead().fit(features, outcome, patients)
         self.method_, self.factor_ = self.method, 1.0
-        self.center_, self.slope_ = float(risk.mean()), cox_slope(risk, event, time)
-        self._learn_baseline(risk, event, time)
+        event, time = outcome.causes > 0, outcome.time
+        slope = cox_slope(risk, event, time, entry=outcome.entry)
+        self.center_ = float(risk.mean())
+        # Never turned round.
+        self.slope_ = 1.0 if slope is None else max(0.0, slope)
+        self._learn_baseline(risk, outcome)
 
-    def _learn_baseline(self, risk, event, time):
+    def _learn_baseline(self, risk, outcome):
         log_risk = self.slope_ * (risk - self.center_)
-        outcome = Outcome(event.astype(int), time)
         self.baseline_ = BaselineHazards().fit(log_risk[:, None], outcome)
-        self.follow_up_ = float(time.max())
+        self.follow_up_ = float(outcome.time.max())
 
     def _risk(self, X):
         """Log risk before it is adjusted."""
@@ -187,7 +197,7 @@ class RecalibratedSurvival(SurvivalCurves, MetaEstimatorMixin, BaseEstimator):
         check_is_fitted(self)
         return self.slope_ * (self._risk(X) - self.center_)
 
-    def score(self, X, y):
+    def score(self, X, y, *, entry=None):
         """Concordance index (Harrell's C) of the log risks.
 
         Parameters
@@ -196,13 +206,17 @@ class RecalibratedSurvival(SurvivalCurves, MetaEstimatorMixin, BaseEstimator):
             What the estimator takes.
         y : structured array of shape (n_samples,)
             Fields (event, time).
+        entry : array-like of shape (n_samples,) or None, default=None
+            When each sample came under observation; only those at risk together are
+            compared. None means at 0.
 
         Returns
         -------
         float
             Between 0 and 1; 0.5 is chance.
         """
-        return concordance_index(y, self.predict(X))
+        y, entry = aligned_to(X, y=y, entry=entry)
+        return concordance_index(y, self.predict(X), entry=entry)
 
     def save(self, path):
         """Write a recalibrated `DualAttentionSurvival` to one file without code.
@@ -297,7 +311,7 @@ class RecalibratedSurvival(SurvivalCurves, MetaEstimatorMixin, BaseEstimator):
         return tags
 
 
-def recalibrate(estimator, X, y, *, method="auto", level=0.05):
+def recalibrate(estimator, X, y, *, entry=None, method="auto", level=0.05):
     """Adjust the risks of a fitted model to the patients of a new site.
 
     Parameters
@@ -309,6 +323,9 @@ def recalibrate(estimator, X, y, *, method="auto", level=0.05):
         What the estimator takes.
     y : structured array of shape (n_samples,)
         Fields (event, time), as made by `sksurv.util.Surv`.
+    entry : array-like of shape (n_samples,) or None, default=None
+        Time after which each sample is at risk (left truncation), such as the age at
+        the ECG where time is age. None means 0.
     method : {"auto", "none", "in-the-large", "slope", "baseline", "refit-head"}, \
             default="auto"
         How far up the ladder to go. "auto" goes no further than closed tests ask for,
@@ -339,4 +356,5 @@ def recalibrate(estimator, X, y, *, method="auto", level=0.05):
     >>> bool(0 < model.slope_ < 2)
     True
     """
-    return RecalibratedSurvival(estimator, method=method, level=level).fit(X, y)
+    model = RecalibratedSurvival(estimator, method=method, level=level)
+    return model.fit(X, y, entry=entry)

@@ -421,7 +421,9 @@ class DualAttentionSurvival(
         outputs = self._outputs(X, records)
         self.likelihood_ = likelihood.fit(outputs, outcome, unseen)
         self.validation_ = validated(self, likelihood, outputs, outcome, patients)
-        self.censoring_ = CensoringKaplanMeier().fit(outcome.causes, outcome.time)
+        self.censoring_ = CensoringKaplanMeier().fit(
+            outcome.causes, outcome.time, outcome.entry
+        )
         self.follow_up_ = float(outcome.time.max())
         self.fitted_to_ = fitted_to(outcome, patients, perf_counter() - start)
         check_finite_fit(self, X)
