@@ -52,7 +52,7 @@ class CovariateCox:
             self.coef_ = other.coef_ * scales[:, None]
 
     def log_risks(self, records):
-        """Log risks (n_samples, n_causes), 0 on average over the training set."""
+        """Log risks (n_samples, n_causes), 0 where all is known, and at its mean."""
         return self.design(records) @ self.coef_
 
     def design(self, records):
@@ -60,7 +60,10 @@ class CovariateCox:
         return self._design(covariate_table(records, self.columns))
 
     def _design(self, table):
-        """Standardised values, and for the flagged columns whether one is missing."""
+        """Standardised values, and for the flagged columns whether one is missing.
+
+        Flags are not centred: a constant cancels within every risk set.
+        """
         is_missing = np.isnan(table)
         values = np.where(is_missing, 0.0, (table - self.means_) / self.scales_)
         return np.hstack([values, is_missing[:, self.flagged_]])
