@@ -22,9 +22,13 @@ from joblib import parallel_config
 from sklearn.model_selection import cross_val_score
 
 from ecgdan_sk import DualAttentionSurvival
+from ecgdan_sk.architectures import Compact
 from ecgdan_sk.datasets import make_ecg_cohort
 from ecgdan_sk.model_selection import EventKFold
 from ecgdan_sk.records import ECGRecords, LazySignals
+
+# Samples of a lead where there are many ECGs, so that they can be gone through soon.
+SHORT, QUARTER = 64, 250
 
 
 def cohort_of(n_samples):
@@ -310,6 +314,74 @@ def shuffling(n_samples=1000, n_seeds=6):
     )
 
 
+def memory(*sizes):
+    """Peak memory of a process that predicts, or trains from a folder, by cohort."""
+    for n_samples in sizes or (100_000, 1_000_000):
+        with tempfile.TemporaryDirectory() as folder:
+            file = write_tiled(Path(folder, "x.npy"), n_samples, SHORT)
+            told_by_process("predict-here", file)
+    for n_samples in sizes[:-1] or (30_000, 100_000):
+        with tempfile.TemporaryDirectory() as folder:
+            X = cohort_of(1000)[0][:, :, :QUARTER]
+            signals = LazySignals(partial(row_of, X), range(n_samples), X.shape[1:])
+            told_by_process("fit-here", ECGRecords(signals, 100).save(f"{folder}/x"))
+
+
+def told_by_process(part, path):
+    """Run a part in a process of its own, which tells its peak memory."""
+    command = [sys.executable, "-W", "ignore", __file__, part, str(path)]
+    subprocess.run(command, check=True)
+
+
+def write_tiled(file, n_samples, n_times):
+    """ECGs in whole microvolts, a thousand of them again and again."""
+    X = (cohort_of(1000)[0][:, :, :n_times] * 1000).astype(np.int16)
+    shape = (n_samples, *X.shape[1:])
+    header = {"descr": "<i2", "fortran_order": False, "shape": shape}
+    with open(file, "wb") as opened:
+        np.lib.format.write_array_header_1_0(opened, header)
+        for first in range(0, n_samples, len(X)):
+            opened.write(X[: n_samples - first])
+    return file
+
+
+def predict_here(file):
+    """Predict all of a file with a small network."""
+    X = ECGRecords(np.load(file, mmap_mode="r"), 100, scale=1e-3)
+    model = small_model().fit(X[:300], cohort_of(300)[1])
+    risk, clock, processor = timed(lambda: model.predict(X))
+    tell_peak("predict", len(risk), X.shape[2], clock, processor)
+
+
+def fit_here(folder):
+    """Train a small network for an epoch on a folder."""
+    X = ECGRecords.open(folder)
+    y = np.resize(cohort_of(1000)[1], len(X))
+    _, clock, processor = timed(lambda: small_model().fit(X, y))
+    tell_peak("fit, one epoch", len(X), X.shape[2], clock, processor)
+
+
+def small_model():
+    """A network that costs little, on large batches."""
+    network = Compact(
+        n_channels=4, latent_dim=8, lead_attention=False, temporal_attention=False
+    )
+    return model_of(architecture=network, max_epochs=1, batch_size=256)
+
+
+def tell_peak(what, n_samples, n_times, clock, processor):
+    """Print the peak resident memory of this process, and its speed."""
+    # What getrusage tells counts the process that started this one.
+    lines = Path("/proc/self/status").read_text().splitlines()
+    (kilobytes,) = (line.split()[1] for line in lines if line.startswith("VmHWM"))
+    print(
+        f"{what}, {n_samples:,} ECGs of 12 x {n_times}: {n_samples / clock:,.0f} ECGs "
+        f"per second by the clock, {n_samples / processor:,.0f} of the processor, "
+        f"peak memory {int(kilobytes) / 1e6:.2f} GB",
+        flush=True,
+    )
+
+
 def row_of(X, key):
     """One recording of a cohort that repeats itself."""
     return X[key % len(X)]
@@ -336,12 +408,13 @@ def read_wfdb(path):
     return wfdb.rdsamp(path)[0].T
 
 
-PARTS = ("train", "train-here", "predict", "clusters", "sources", "blocks")
-PARTS += ("shuffling",)
+PARTS = ("train", "predict", "clusters", "sources", "blocks", "shuffling", "memory")
+OWN_PARTS = ("train-here", "predict-here", "fit-here")
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("part", choices=PARTS)
-    parser.add_argument("numbers", nargs="*", type=int, help="sizes of that part")
+    parser.add_argument("part", choices=PARTS + OWN_PARTS)
+    parser.add_argument("arguments", nargs="*", help="sizes of that part")
     options = parser.parse_args()
-    globals()[options.part.replace("-", "_")](*options.numbers)
+    given = [int(a) if a.isdigit() else a for a in options.arguments]
+    globals()[options.part.replace("-", "_")](*given)

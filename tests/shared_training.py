@@ -1,6 +1,7 @@
 """What several processes train together, and one alone.
 
-`torchrun --nproc-per-node 2 shared_training.py FOLDER` writes a file for each process.
+`torchrun --nproc-per-node 2 shared_training.py FOLDER [JOB ...]` writes a file for each
+process.
 """
 
 import os
@@ -145,5 +146,6 @@ def results(names, folder):
 
 if __name__ == "__main__":
     torch.set_num_threads(1)
-    file = Path(sys.argv[1], f"rank-{os.environ['RANK']}.npz")
-    np.savez(file, **results(JOBS, sys.argv[1]))
+    _, folder, *names = sys.argv
+    file = Path(folder, f"rank-{os.environ['RANK']}.npz")
+    np.savez(file, **results(names or JOBS, folder))

@@ -15,7 +15,11 @@ import ecgdan_sk
 from ecgdan_sk._training._ranks import ALONE, current
 
 SCRIPT = Path(shared_training.__file__)
-LAUNCHER = "torch.distributed.run --standalone --nproc-per-node=2"
+TORCHRUN = "torch.distributed.run --standalone --nproc-per-node=2"
+# On a machine without GPUs too, this is what makes it start more than one process.
+ACCELERATE = "accelerate.commands.launch --multi_gpu --num_processes=2"
+ACCELERATE += " --num_machines=1 --main_process_port=0 --dynamo_backend=no"
+ACCELERATE += " --mixed_precision=no"
 
 
 @pytest.fixture(scope="module")
@@ -25,15 +29,24 @@ def folder(tmp_path_factory):
     n_threads = torch.get_num_threads()
     torch.set_num_threads(1)
     shared_training.broken(shared_training.cohort(), folder / "alone")
-    command = [sys.executable, "-W", "ignore", "-m", *LAUNCHER.split(), SCRIPT, folder]
-    env = os.environ | {"PYTHONPATH": str(Path(ecgdan_sk.__file__).parents[1])}
-    subprocess.run(command, check=True, timeout=300, capture_output=True, env=env)
+    _launch(TORCHRUN, folder)
     yield folder
     torch.set_num_threads(n_threads)
 
 
 @pytest.fixture(scope="module")
 def ranks(folder):
+    return _of_ranks(folder)
+
+
+def _launch(launcher, folder, *jobs):
+    command = [sys.executable, "-W", "ignore", "-m", *launcher.split(), SCRIPT, folder]
+    env = os.environ | {"PYTHONPATH": str(Path(ecgdan_sk.__file__).parents[1])}
+    command += jobs
+    subprocess.run(command, check=True, timeout=300, capture_output=True, env=env)
+
+
+def _of_ranks(folder):
     return [dict(np.load(folder / f"rank-{rank}.npz")) for rank in range(2)]
 
 
@@ -56,7 +69,21 @@ def _alone(name, folder):
     ],
 )
 def test_two_processes_give_what_one_gives(ranks, folder, tmp_path, name, tolerance):
-    for i, expected in enumerate(_alone(name, tmp_path)):
+    _check(ranks, name, tolerance, tmp_path)
+
+
+def test_accelerate_launches_them_as_well(folder, tmp_path):
+    pytest.importorskip("accelerate")
+    _launch(ACCELERATE, tmp_path, "rows", "step in float64", "survival")
+    ranks = _of_ranks(tmp_path)
+    assert [int(found["rows/0"]) for found in ranks] == [18, 19]
+    _check(ranks, "step in float64", 1e-13, tmp_path)
+    _check(ranks, "survival", 1e-4, tmp_path)
+
+
+def _check(ranks, name, tolerance, folder):
+    """Each process has what one process has that trains alone."""
+    for i, expected in enumerate(_alone(name, folder)):
         first, second = (found[f"{name}/{i}"] for found in ranks)
         error = np.linalg.norm(first - expected) / np.linalg.norm(expected)
         assert error <= tolerance

@@ -10,6 +10,7 @@ from joblib import parallel_config
 
 from ecgdan_sk.records import ECGRecords
 from ecgdan_sk.records import _parts as parts_module
+from ecgdan_sk.study import open_ecgs
 
 
 @pytest.fixture
@@ -31,6 +32,7 @@ def test_parts_are_read_as_one(records, tmp_path, n_jobs):
     assert len(list(folder.glob("part-*"))) == 4
     rows = np.array([24, 3, 7, 6, 0, 13])
     np.testing.assert_array_equal(np.asarray(found[rows]), np.asarray(whole[rows]))
+    assert open_ecgs(folder).X.shape == found.shape
     assert (found.leads, found.sampling_rate) == (whole.leads, 100.0)
     assert found.ids.tolist() == records.ids.tolist()
     assert found.patient_ids.tolist() == records.patient_ids.tolist()

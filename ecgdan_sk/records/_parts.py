@@ -23,10 +23,15 @@ def are_parts(path):
     return os.path.lexists(Path(path) / _FILE)
 
 
+def is_saved(path):
+    """Whether a path is a folder that `save` wrote, of parts or of one."""
+    return are_parts(path) or os.path.lexists(Path(path) / "manifest.json")
+
+
 def save_parts(records, path, dtype, part_size):
     """Write a folder of parts; one that was begun with the same recordings goes on."""
     path = Path(path)
-    if are_parts(path) or os.path.lexists(path / "manifest.json"):
+    if is_saved(path):
         raise FileExistsError(
             f"{path} exists already and is left as it is. Choose another name, or "
             "remove it first."

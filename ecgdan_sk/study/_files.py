@@ -11,6 +11,7 @@ from .._version import __version__
 from ..datasets import read_ecg
 from ..measurements import ECGMeasurements
 from ..records import ECGRecords
+from ..records._parts import is_saved
 from ._inputs import measured
 from ._model import StudyModel, is_model
 
@@ -54,7 +55,7 @@ def describe(path):
         raise FileNotFoundError(f"There is no file or folder {path}.")
     if is_model(path):
         return _of_model(StudyModel.load(path))
-    if (path / "manifest.json").exists():
+    if is_saved(path):
         return _of_records(ECGRecords.open(path))
     if (path / "card.json").exists():
         return f"Encoder. {encoders.card(path)['summary']}"

@@ -7,6 +7,7 @@ from sklearn.utils import Bunch
 
 from ..datasets import read_ecg, read_ecg_folder
 from ..records import ECGRecords
+from ..records._parts import is_saved
 
 
 def open_ecgs(
@@ -64,7 +65,7 @@ def open_ecgs(
         raise FileNotFoundError(
             f"There is no folder or file {path}. Give the folder of the ECGs."
         )
-    if path.is_dir() and (path / "manifest.json").exists():
+    if is_saved(path):
         return Bunch(X=ECGRecords.open(path), report=None)
     if path.is_file():
         return Bunch(X=read_ecg(path, sampling_rate=sampling_rate), report=None)
