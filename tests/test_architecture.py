@@ -43,7 +43,7 @@ MAY_IMPORT = {
     "metrics model_selection records survival",
     "plotting": "_beats _outcomes explain measurements metrics model_selection "
     "records validation",
-    "study": "_html _outcomes _tensor_files _version baselines datasets encoders "
+    "study": "_html _jobs _outcomes _tensor_files _version baselines datasets encoders "
     "explain measurements metrics model_selection outcomes preprocessing pretraining "
     "records survival validation",
     "_cli": "study validation",

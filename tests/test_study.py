@@ -4,6 +4,7 @@ import dataclasses
 import runpy
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -17,7 +18,7 @@ BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 sys.path.insert(0, str(BENCHMARKS))
 
 from study import folds, networks, report, run, stacks, tables, tuning  # noqa: E402
-from study.cohorts import SimulatedCohort, replaced  # noqa: E402
+from study.cohorts import Draw, SimulatedCohort  # noqa: E402
 from study.methods import METHODS, Job  # noqa: E402
 from study.readers import kind_of, stored_cohort  # noqa: E402
 from study.scales import SCALES  # noqa: E402
@@ -32,6 +33,8 @@ from ecgdan_sk.metrics import (  # noqa: E402
     concordance_index,
     cumulative_dynamic_auc,
 )
+from ecgdan_sk.study._compare import holm  # noqa: E402
+from ecgdan_sk.study._store import Store  # noqa: E402
 
 SCALE = dataclasses.replace(
     SCALES["small"],
@@ -55,7 +58,7 @@ def tasks_of(cohort, methods=CHEAP):
 def finished(tmp_path_factory):
     """A tiny study that ran through, and its cohort."""
     out, cohort = tmp_path_factory.mktemp("study"), tiny_cohort()
-    assert run.Study(cohort, SCALE, out).run(tasks_of(cohort), n_jobs=1) == []
+    assert run.Study(cohort, SCALE, Store(out)).run(tasks_of(cohort), n_jobs=1) == []
     report.write_report(out, cohort, "small")
     return out, cohort
 
@@ -99,8 +102,8 @@ def test_what_is_simulated_is_called_so_in_every_caption(finished):
 
 def test_a_killed_study_goes_on_where_it_was(finished, tmp_path, monkeypatch):
     cohort = finished[1]
-    study, left = run.Study(cohort, SCALE, tmp_path), tasks_of(cohort)
-    whole = run.store
+    study, left = run.Study(cohort, SCALE, Store(tmp_path)), tasks_of(cohort)
+    whole = run.keep
     calls = []
 
     def killed_at_the_third(*arguments):
@@ -109,13 +112,13 @@ def test_a_killed_study_goes_on_where_it_was(finished, tmp_path, monkeypatch):
             raise KeyboardInterrupt
         whole(*arguments)
 
-    monkeypatch.setattr(run, "store", killed_at_the_third)
+    monkeypatch.setattr(run, "keep", killed_at_the_third)
     with pytest.raises(KeyboardInterrupt):
         study.run(left, n_jobs=1)
     files = sorted((tmp_path / "folds").iterdir())
     before = {file: file.stat().st_mtime_ns for file in files}
     assert len(before) == 2
-    monkeypatch.setattr(run, "store", whole)
+    monkeypatch.setattr(run, "keep", whole)
     assert study.run(left, n_jobs=1) == []
     assert all(file.stat().st_mtime_ns == at for file, at in before.items())
     broken, unbroken = (folds.read_all(out) for out in (tmp_path, finished[0]))
@@ -135,15 +138,15 @@ def test_a_killed_training_goes_on_inside_its_fold(tmp_path, monkeypatch):
         written(self, net, **kwargs)
 
     monkeypatch.setattr(Checkpoint, "on_epoch_end", killed_in_the_third)
-    study = run.Study(cohort, scale, tmp_path / "killed")
+    study = run.Study(cohort, scale, Store(tmp_path / "killed"))
     with pytest.raises(SystemExit):
         study.fit(task)
     assert study.fit(task) is None
     assert epochs == [1, 2, 3, 3]
     assert not any((tmp_path / "killed" / "checkpoints").iterdir())
-    run.Study(cohort, scale, tmp_path / "whole").fit(task)
+    run.Study(cohort, scale, Store(tmp_path / "whole")).fit(task)
     killed, whole = (
-        folds.read_fold(task.file(tmp_path / name))[1]["risk"]
+        folds.read_fold(Store(tmp_path / name).path(task.step))[1]["risk"]
         for name in ("killed", "whole")
     )
     np.testing.assert_array_equal(killed, whole)
@@ -169,14 +172,16 @@ def test_folds_are_scored_at_the_same_times_or_not_at_all():
     assert np.isnan(found["integrated_brier"])
 
 
-def test_a_half_written_file_is_no_result(tmp_path):
-    def broken(path):
-        path.write_bytes(b"half")
-        raise OSError("disk full")
+def test_a_half_written_file_is_no_result(tmp_path, monkeypatch):
+    def broken(file, **arrays):
+        file.write(b"half")
+        raise OSError(28, "disk full")
 
+    monkeypatch.setattr(np, "savez", broken)
     with pytest.raises(OSError, match="disk full"):
-        replaced(tmp_path / "folds" / "draw00-2-fold-42-fold0~age-sex.npz", broken)
+        Store(tmp_path).save("folds/draw00-2-fold-42-fold0~age-sex", risk=np.ones(2))
     assert folds.read_all(tmp_path) == []
+    assert not any((tmp_path / "folds").iterdir())
 
 
 def test_a_fold_that_fails_does_not_stop_the_others(tmp_path, monkeypatch):
@@ -187,7 +192,7 @@ def test_a_fold_that_fails_does_not_stop_the_others(tmp_path, monkeypatch):
 
     entry = dataclasses.replace(METHODS["age-sex"], build=broken)
     monkeypatch.setitem(METHODS, "age-sex", entry)
-    errors = run.Study(cohort, SCALE, tmp_path).run(tasks_of(cohort), n_jobs=1)
+    errors = run.Study(cohort, SCALE, Store(tmp_path)).run(tasks_of(cohort), n_jobs=1)
     assert len(errors) == 2
     assert all("no such model" in error for error in errors)
     assert {row["method"] for row in folds.read_all(tmp_path)} == {"paper15"}
@@ -231,8 +236,10 @@ def test_one_outcome_is_compared_by_the_corrected_test():
 
 
 def test_holm_adjusts_for_all_claims_of_a_table():
-    np.testing.assert_allclose(tables.holm([0.01, 0.04, 0.03]), [0.03, 0.06, 0.06])
-    np.testing.assert_allclose(tables.holm([0.5, 0.9]), [1.0, 1.0])
+    np.testing.assert_allclose(holm([0.01, 0.04, 0.03]), [0.03, 0.06, 0.06])
+    np.testing.assert_allclose(holm([0.5, 0.9]), [1.0, 1.0])
+    # The first row of a table is compared with itself, which is no test.
+    np.testing.assert_allclose(holm([np.nan, 0.03, 0.02]), [np.nan, 0.04, 0.04])
 
 
 def test_several_outcomes_are_compared_by_draw():
@@ -267,7 +274,8 @@ def test_the_stack_learns_from_risks_of_unseen_patients():
     y = np.array([(k % 3 == 0, 1.0 + k) for k in range(60)], "?,f8")
     y.dtype.names = ("event", "time")
     train, test = np.arange(40), np.arange(40, 60)
-    inside, tested = stacks._risks(Seen(), np.arange(60), y, train, test)
+    draw = Draw(SimpleNamespace(patient_ids=None), y)
+    inside, tested = stacks._risks(Seen(), np.arange(60), draw, train, test)
     # Nobody had been seen, and the mean of those seen, 1, is taken away.
     assert (inside == -1).all()
     assert (tested == -1).all()
@@ -307,7 +315,7 @@ def test_own_reports_pretrain_on_training_patients_alone(tmp_path, monkeypatch):
     task = folds.Task(0, "2-fold", 2, 42, 1, "compact-alignment")
     used = []
     monkeypatch.setattr(run, "pretrain", lambda X, reports, *_: used.append(X))
-    study = run.Study(cohort, SCALE, tmp_path)
+    study = run.Study(cohort, SCALE, Store(tmp_path))
     study.pretrain(task, "compact-alignment")
     train, _ = folds.rows_of(task, cohort.draw(0))
     assert (used[0] == train).all()
@@ -366,7 +374,7 @@ def test_the_command_runs_and_refuses_another_study_in_its_folder(tmp_path, caps
     shared = ["--data", "mi-like", "--out", tmp_path, "--methods", "age-sex"]
     assert command(*shared, "--draws", 1, "--n-samples", 120) == 0
     assert capsys.readouterr().out.strip().endswith("report.md")
-    with pytest.raises(SystemExit, match="n_samples was 120, is 121"):
+    with pytest.raises(SystemExit, match="n_samples was 120 and is 121"):
         command(*shared, "--draws", 1, "--n-samples", 121)
 
 

@@ -16,7 +16,6 @@ by --methods, --protocols, --repeats and --draws into the same folder.
 
 import argparse
 import dataclasses
-import json
 import sys
 import warnings
 from importlib.util import find_spec
@@ -24,11 +23,13 @@ from pathlib import Path
 
 import matplotlib
 
+from ecgdan_sk.study._store import Store
+
 if __package__ == "":  # run by the folder's name, which puts its inside on the path
     sys.path[0] = str(Path(__file__).parents[1])
 
 from study import foundation
-from study.cohorts import replaced, simulated_cohort
+from study.cohorts import simulated_cohort
 from study.folds import all_tasks
 from study.methods import METHODS
 from study.readers import stored_cohort
@@ -46,18 +47,16 @@ def main(arguments=None):
     matplotlib.use("Agg")
     scale = _scale(options)
     out = Path(options.out)
-    settings = _settings(options, scale)
-    _check_same_study(out / "settings.json", settings)
     if options.data in _SIMULATED:
         cohort = simulated_cohort(options.data, scale)
     else:
         cohort = stored_cohort(options.data, out, options, scale)
-    text = json.dumps(settings, indent=1)
+    # Once the cohort is read, so that a wrong path is no setting.
+    store = _store(out, _settings(options, scale))
     foundation.check_same_weights(out, weights)
-    replaced(out / "settings.json", lambda file: file.write_text(text, "utf-8"))
     methods, left_out = _methods(options, scale, cohort)
     tasks = all_tasks(cohort, scale, methods, options.protocols or scale.protocols)
-    errors = Study(cohort, scale, out, options.storage, weights).run(
+    errors = Study(cohort, scale, store, options.storage, weights).run(
         tasks, options.n_jobs
     )
     for error in errors:
@@ -142,21 +141,15 @@ def _settings(options, scale):
     settings |= dataclasses.asdict(scale)
     for free in ("methods", "n_draws", "shares", "protocols"):
         settings.pop(free)
-    return json.loads(json.dumps(settings))
+    return settings
 
 
-def _check_same_study(file, settings):
-    """Refuse to mix results of other settings."""
-    if not file.exists():
-        return
-    before = json.loads(file.read_text("utf-8"))
-    changed = [name for name, value in settings.items() if before.get(name) != value]
-    if changed:
-        raise SystemExit(
-            f"{file.parent} holds a study with other settings: "
-            + "; ".join(f"{k} was {before.get(k)}, is {settings[k]}" for k in changed)
-            + ". Use the same settings to go on with it, or another --out."
-        )
+def _store(out, settings):
+    """The results in a folder, which must be those of the same study."""
+    try:
+        return Store.open(out, settings, restart=None)
+    except ValueError as error:
+        raise SystemExit(str(error)) from error
 
 
 if __name__ == "__main__":

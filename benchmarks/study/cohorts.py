@@ -1,7 +1,6 @@
 """The cohorts of the study: simulated ones, and real ones converted once."""
 
 import json
-import os
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -35,6 +34,10 @@ class Draw:
     X: ECGRecords
     y: np.ndarray
     log_risk: np.ndarray | None = None
+
+    def groups(self, rows):
+        """Patients of some ECGs, None where each ECG is a patient."""
+        return None if self.X.patient_ids is None else self.X.patient_ids[rows]
 
 
 @dataclass(frozen=True)
@@ -182,15 +185,6 @@ def simulated_cohort(name, scale):
         scale.duration,
         scale.n_pretraining,
     )
-
-
-def replaced(path, write):
-    """Write a file under another name, then move it to its own, whole or not at all."""
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{os.getpid()}-{path.name}")
-    write(partial)
-    os.replace(partial, path)
 
 
 def _records(cohort):

@@ -2,11 +2,11 @@
 
 import matplotlib.pyplot as plt
 import numpy as np
-from scipy.stats import rankdata
 from sksurv.util import Surv
 
 from ecgdan_sk.metrics import high_risk_group
 from ecgdan_sk.plotting import KaplanMeierDisplay
+from ecgdan_sk.study._compare import pooled_ranks
 
 from .folds import read_fold
 from .scores import YEARS
@@ -102,15 +102,12 @@ def out_of_fold_rank(folds):
     """Outcomes, and mean ranks of the out-of-fold risks, of all patients of a draw."""
     parts = [read_fold(file)[1] for file in folds["file"]]
     n_samples = max(part["test"].max() for part in parts) + 1
-    rank, n_tests = np.zeros(n_samples), np.zeros(n_samples)
+    rank = pooled_ranks(((part["test"], part["risk"]) for part in parts), n_samples)
     event, time = np.zeros(n_samples, dtype=bool), np.ones(n_samples)
     for part in parts:
-        rank[part["test"]] += rankdata(part["risk"]) / len(part["risk"])
-        n_tests[part["test"]] += 1
         event[part["test"]], time[part["test"]] = part["event"], part["time"]
-    tested = n_tests > 0
-    y = Surv.from_arrays(event[tested], time[tested], "event", "time")
-    return y, rank[tested] / n_tests[tested]
+    tested = np.isfinite(rank)
+    return Surv.from_arrays(event[tested], time[tested], "event", "time"), rank[tested]
 
 
 def _hazard_ratio(y, rank, cut):

@@ -7,8 +7,9 @@ from pathlib import Path
 import numpy as np
 
 from ecgdan_sk.model_selection import EventKFold
+from ecgdan_sk.study._store import Store
 
-from .cohorts import draw_of, replaced
+from .cohorts import draw_of
 from .scales import SEEDS, STACKS
 from .scores import TIMES, scored
 
@@ -34,9 +35,10 @@ class Task:
         share = f"-share{self.share:g}" if self.share < 1 else ""
         return f"draw{self.draw:02d}-{self.protocol}-{self.seed}-fold{self.fold}{share}"
 
-    def file(self, out):
-        """Where the result is kept."""
-        return Path(out, "folds", f"{self.split}~{self.method}.npz")
+    @property
+    def step(self):
+        """Under which name the result is stored."""
+        return f"folds/{self.split}~{self.method}"
 
 
 def all_tasks(cohort, scale, methods, protocols):
@@ -86,25 +88,20 @@ def _part(train, event, share, seed):
     return np.sort(np.concatenate(parts))
 
 
-def store(task, out, prediction, draw, train, test):
-    """Write the scores and predictions of a finished fold, at once."""
+def keep(task, store, prediction, draw, train, test):
+    """Store the scores and predictions of a finished fold, at once."""
     log_risk = None if draw.log_risk is None else draw.log_risk[test]
     scores = scored(prediction, draw.y[train], draw.y[test], log_risk)
     scores["n_train_events"] = int(draw.y["event"][train].sum())
-    arrays = {
-        "scores": np.array(json.dumps(scores)),
-        "test": test,
-        "risk": prediction.risk,
-        "survival": prediction.survival(TIMES),
-        "event": draw.y["event"][test],
-        "time": draw.y["time"][test],
-    }
-
-    def write(path):
-        with open(path, "wb") as stream:
-            np.savez(stream, **arrays)
-
-    replaced(task.file(out), write)
+    store.save(
+        task.step,
+        scores=np.array(json.dumps(scores)),
+        test=test,
+        risk=prediction.risk,
+        survival=prediction.survival(TIMES),
+        event=draw.y["event"][test],
+        time=draw.y["time"][test],
+    )
 
 
 def results_of(task, names):
@@ -116,9 +113,8 @@ def results_of(task, names):
 
 def read_fold(path):
     """Scores, and predictions for the test patients, of a finished fold."""
-    with np.load(path) as stored:
-        arrays = {name: stored[name] for name in stored.files if name != "scores"}
-        return json.loads(str(stored["scores"])), arrays
+    arrays = Store(path.parent).load(path.stem)
+    return json.loads(str(arrays.pop("scores"))), arrays
 
 
 def read_all(out):

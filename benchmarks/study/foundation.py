@@ -10,8 +10,7 @@ from hashlib import sha256
 from pathlib import Path
 
 from ecgdan_sk import encoders
-
-from .cohorts import replaced
+from ecgdan_sk.study._store import write_text
 
 _OPTION, _METHOD, _TWIN = "foundation:", "foundation-", "-random"
 INPUTS = tuple(
@@ -53,7 +52,7 @@ def check_same_weights(out, weights):
             "same file to go on, or another --out."
         )
     text = json.dumps({**before, **now}, indent=1)
-    replaced(file, lambda path: path.write_text(text, "utf-8"))
+    write_text(file, text)
 
 
 def features(X, method, weights):

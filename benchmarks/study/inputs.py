@@ -2,7 +2,6 @@
 
 import time
 from functools import lru_cache
-from pathlib import Path
 
 import numpy as np
 
@@ -10,14 +9,14 @@ from ecgdan_sk.measurements import ECGMeasurements
 from ecgdan_sk.preprocessing import LeadScaler, MedianBeat
 
 from . import foundation
-from .cohorts import draw_of, pretraining_set_of, replaced
+from .cohorts import draw_of, pretraining_set_of
 
 # None of them learns from other patients, so that folds need not compute them anew.
 STORED = ("measurements", "paper15", "median-beat", *foundation.INPUTS)
 
 
 @lru_cache(maxsize=8)
-def input_of(cohort, i, name, out):
+def input_of(cohort, i, name, store):
     """An input of the i-th draw, and the seconds that it took for each ECG."""
     X = draw_of(cohort, i).X
     if name == "ecg":
@@ -25,24 +24,27 @@ def input_of(cohort, i, name, out):
     if name == "covariates":
         return X.covariates[["age", "sex"]].to_numpy(np.float64), 0.0
     if name == "covariates+measurements":
-        table, seconds = input_of(cohort, i, "measurements", out)
-        return np.hstack([input_of(cohort, i, "covariates", out)[0], table]), seconds
-    return _stored(X, name, Path(out, "inputs", f"draw{i:02d}-{name}.npz"))
+        table, seconds = input_of(cohort, i, "measurements", store)
+        return np.hstack([input_of(cohort, i, "covariates", store)[0], table]), seconds
+    return _stored(X, name, store, input_step(i, name))
 
 
-def prepare_input(cohort, i, name, out, weights=None):
-    """Compute a stored input, unless it is there; `weights` are files by model."""
-    path = Path(out, "inputs", f"draw{i:02d}-{name}.npz")
-    if not path.exists():
-        _stored(draw_of(cohort, i).X, name, path, weights)
+def input_step(i, name):
+    """Under which name an input of the i-th draw is stored."""
+    return f"inputs/draw{i:02d}-{name}"
 
 
-def pretraining_input(cohort, name, out):
+def prepare_input(cohort, i, name, store, weights=None):
+    """Compute an input and store it; `weights` are files by model."""
+    _stored(draw_of(cohort, i).X, name, store, input_step(i, name), weights)
+
+
+def pretraining_input(cohort, name, store):
     """ECGs, or their median beats, and reports, to pretrain an encoder with."""
     X, reports = pretraining_set_of(cohort)
     if name == "ecg":
         return X, reports
-    return _stored(X, name, Path(out, "inputs", f"pretraining-{name}.npz"))[0], reports
+    return _stored(X, name, store, f"inputs/pretraining-{name}")[0], reports
 
 
 def computed(X, name, weights=None):
@@ -58,20 +60,15 @@ def computed(X, name, weights=None):
     return np.nan_to_num(np.asarray(beats, dtype=np.float32))
 
 
-def _stored(X, name, path, weights=None):
-    """Read an input from its file, which is made where it is missing."""
-    if not path.exists():
+def _stored(X, name, store, step, weights=None):
+    """An input from the store, computed where it is missing."""
+    if step not in store:
         start = time.perf_counter()
         values = np.asarray(computed(X, name, weights))
         seconds = (time.perf_counter() - start) / len(X)
-        replaced(path, lambda file: _save(file, values, seconds))
-    with np.load(path) as stored:
-        values, seconds = stored["values"], float(stored["seconds"])
+        store.save(step, values=values, seconds=seconds)
+    found = store.load(step)
+    values = found["values"]
     if values.ndim == 3:
         values = X.with_signals(values, 500)
-    return values, seconds
-
-
-def _save(file, values, seconds):
-    with open(file, "wb") as stream:
-        np.savez(stream, values=values, seconds=seconds)
+    return values, float(found["seconds"])

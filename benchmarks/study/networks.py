@@ -16,8 +16,6 @@ from ecgdan_sk.encoders import Prepare
 from ecgdan_sk.network import ECGEncoder
 from ecgdan_sk.study._methods import NETWORKS
 
-from .cohorts import replaced
-
 # The paper's three, each beside the reconstruction, and the package's own default.
 OBJECTIVES = {
     "reconstruction": {"alignment_weight": 0.0, "reconstruction_weight": 1.0},
@@ -43,7 +41,7 @@ def pretrain(X, reports, objective, architecture, scale, path):
     else:
         pretrainer = ECGReportPretrainer(**settings)
     pretrainer.fit(X, reports)
-    replaced(path, pretrainer.save_encoder)
+    pretrainer.save_encoder(path)
 
 
 def compact(job, **changes):

@@ -14,8 +14,10 @@ from ecgdan_sk.datasets import (
     ukb_cohort,
 )
 from ecgdan_sk.preprocessing import Resample
+from ecgdan_sk.records import LazySignals
+from ecgdan_sk.study._store import Store, write_text
 
-from .cohorts import RATE, StoredCohort, labelled_log_risk, replaced
+from .cohorts import RATE, StoredCohort, labelled_log_risk
 
 _EVENT_RATE = 0.1  # of the simulated follow-up of PTB-XL
 
@@ -115,22 +117,26 @@ def _convert(X, outcome, reports, folder, n_samples):
     rows = np.flatnonzero(X.covariates[["age", "sex"]].notna().all(axis=1))
     if n_samples is not None and n_samples < len(rows):
         rows = np.sort(np.random.default_rng(0).permutation(rows)[:n_samples])
-    X = X[rows]
-    if X.sampling_rate != RATE:
-        X = Resample(RATE).fit_transform(X)
     folder.mkdir(parents=True, exist_ok=True)
     if not (folder / "ecgs").exists():
-        X.save(folder / "ecgs")
+        _resampled(X[rows]).save(folder / "ecgs")
     if reports is not None:
         text = json.dumps([reports[i] for i in rows])
-        replaced(folder / "reports.json", lambda file: file.write_text(text, "utf-8"))
+        write_text(folder / "reports.json", text)
     # The last to be written says that all is there.
-    replaced(folder / "outcome.npz", lambda file: _save(file, outcome, rows))
+    Store(folder).save("outcome", **{k: column[rows] for k, column in outcome.items()})
 
 
-def _save(file, outcome, rows):
-    with open(file, "wb") as stream:
-        np.savez(stream, **{name: column[rows] for name, column in outcome.items()})
+def _resampled(X):
+    """ECGs at 100 Hz, each read and resampled when it is written."""
+    if X.sampling_rate == RATE:
+        return X
+
+    def at_rate(i):
+        return Resample(RATE).fit_transform(X[[i]]).signals[0]
+
+    shape = at_rate(0).shape
+    return X.with_signals(LazySignals(at_rate, range(len(X)), shape), RATE)
 
 
 def _pretraining_folder(out, options):

@@ -4,6 +4,8 @@ from pathlib import Path
 
 import matplotlib.pyplot as plt
 
+from ecgdan_sk.study._store import write_csv, write_text
+
 from . import figures, tables
 
 _EACH = " Intervals are of each claim by itself; p by Holm is of all together."
@@ -17,16 +19,14 @@ def write_report(out, cohort, scale_name, left_out=()):
     parts = [_head(cohort, scale_name, frame), *left_out]
     whole = frame[frame["share"] == 1]
     for protocol, folds in whole.groupby("protocol", sort=False):
-        where = Path(out, "tables", protocol)
-        where.mkdir(parents=True, exist_ok=True)
-        parts += _of_protocol(folds, protocol, where, cohort)
+        parts += _of_protocol(folds, protocol, Path(out, "tables", protocol), cohort)
     curve = tables.efficiency(frame)
     if len(curve):
         about = f"Data efficiency, first seed of 2-fold. {cohort.kind}."
         fig = figures.efficiency(curve, f"{cohort.name}: {cohort.kind}")
         parts += _written(curve, Path(out, "tables"), "efficiency", about, fig)
     path = Path(out, "report.md")
-    path.write_text("\n\n".join(parts) + "\n", encoding="utf-8")
+    write_text(path, "\n\n".join(parts) + "\n")
     return path
 
 
@@ -114,10 +114,9 @@ def _conditional(cohort):
 
 def _written(table, where, name, about, fig):
     """Write a table with its figure; return their part of the report."""
-    where.mkdir(parents=True, exist_ok=True)
-    table.to_csv(where / f"{name}.csv", index=False)
+    write_csv(table, where / f"{name}.csv", index=False)
     text = f"{tables.markdown(table)}\n"
-    (where / f"{name}.md").write_text(f"{about}\n\n{text}", encoding="utf-8")
+    write_text(where / f"{name}.md", f"{about}\n\n{text}")
     return [f"{about}\n\n{text}", _saved(fig, where, name)]
 
 

@@ -7,13 +7,12 @@ from pathlib import Path
 from time import perf_counter
 
 import numpy as np
-from tqdm.auto import tqdm
 
-from ecgdan_sk._jobs import lasting_jobs
+from ecgdan_sk.study._engine import fitted, one_thread, run_missing
 
 from .cohorts import draw_of
-from .folds import results_of, rows_of, store
-from .inputs import STORED, input_of, prepare_input, pretraining_input
+from .folds import keep, results_of, rows_of
+from .inputs import STORED, input_of, input_step, prepare_input, pretraining_input
 from .methods import METHODS, Job
 from .networks import pretrain
 from .scales import STACKS
@@ -30,55 +29,54 @@ class Study:
         Patients.
     scale : Scale
         Sizes.
-    out : path
-        Folder of the results.
+    store : Store
+        Of the results.
     storage : str or None
         Of the hyper-parameter searches; None is a journal in the folder.
     weights : dict or None
         Files of foundation models, by name.
     """
 
-    def __init__(self, cohort, scale, out, storage=None, weights=None):
+    def __init__(self, cohort, scale, store, storage=None, weights=None):
         self.cohort = cohort
         self.scale = scale
-        self.out = str(out)
+        self.store = store
         self.weights = weights
-        self.storage = storage or str(Path(out, "tuning.journal"))
+        self.storage = storage or str(store.folder / "tuning.journal")
         self.bases = PRETRAINED_BASES if cohort.pretrains else BASES
 
     def run(self, tasks, n_jobs):
         """Run what is missing; return the errors of folds that failed."""
         left = [task for task in tasks if not self._is_done(task)]
-        inputs = dict.fromkeys(
-            (task.draw, name) for task in left for name in self._inputs(task)
-        )
+        inputs = {
+            input_step(task.draw, name): (task.draw, name)
+            for task in left
+            for name in self._inputs(task)
+        }
         encoders = {
             self._encoder(task, method): (task, method)
             for task in left
             for method in self._pretrained(task)
         }
         stages = [
-            ("Inputs", self.prepare, list(inputs)),
-            ("Encoders", self.pretrain, list(encoders.values())),
-            ("Folds", self.fit, [(task,) for task in left]),
+            ("Inputs", self.prepare, inputs),
+            ("Encoders", self.pretrain, encoders),
+            ("Folds", self.fit, {task.step: (task,) for task in left}),
         ]
-        errors = []
-        for name, function, calls in stages:
-            with tqdm(
-                total=len(calls), desc=name, disable=not calls, unit="job"
-            ) as bar:
-                done = lasting_jobs(function, calls, n_jobs, bar.update)
-            errors += [error for error in done if error]
-        return errors
+        found = [
+            run_missing(function, calls, self.store, n_jobs, title)
+            for title, function, calls in stages
+        ]
+        return [error for errors in found for error in errors if error]
 
     def prepare(self, draw, name):
         """Compute what methods read of the ECGs of a draw."""
-        prepare_input(self.cohort, draw, name, self.out, self.weights)
+        prepare_input(self.cohort, draw, name, self.store, self.weights)
 
     def pretrain(self, task, method):
         """Pretrain the encoder that a method starts from on a fold."""
         entry = METHODS[method]
-        X, reports = pretraining_input(self.cohort, entry.input, self.out)
+        X, reports = pretraining_input(self.cohort, entry.input, self.store)
         if self.cohort.has_reports:  # of the patients themselves: never the test ones
             whole = replace(task, share=1.0)  # a report needs no event
             train, _ = rows_of(whole, draw_of(self.cohort, task.draw))
@@ -91,26 +89,27 @@ class Study:
         try:
             draw = draw_of(self.cohort, task.draw)
             train, test = rows_of(task, draw)
-            if task.method == STACKS:
-                found = self._fit_stacks(task, draw, train, test)
-            else:
-                found = [self._fit_one(task, draw, train, test)]
+            fit = self._fit_stacks if task.method == STACKS else self._fit_one
+            with one_thread():
+                found = fit(task, draw, train, test)
             for result, prediction in zip(results_of(task, self._stacks()), found):
-                store(result, self.out, prediction, draw, train, test)
+                keep(result, self.store, prediction, draw, train, test)
             shutil.rmtree(self._checkpoints(task), ignore_errors=True)
         except Exception:
             return f"{task.split} {task.method}\n{traceback.format_exc()}"
         return None
 
     def _fit_one(self, task, draw, train, test):
-        """The prediction of a single method."""
+        """The prediction of a single method, in a list."""
         X, seconds = self._input(task.draw, METHODS[task.method].input)
         start = perf_counter()
-        model = self._estimator(task, task.method, len(train))
-        model.fit(X[train], draw.y[train])
+        estimator = self._estimator(task, task.method, len(train))
+        groups = draw.groups(train)
+        model = fitted(estimator, X[train], draw.y[train], groups)
         seconds = perf_counter() - start + seconds * len(train)
         curves = np.asarray(model.predict_survival_function(X[test]))
-        return Prediction(model.predict(X[test]), curves, seconds, n_parameters(model))
+        risk = model.predict(X[test])
+        return [Prediction(risk, curves, seconds, n_parameters(model))]
 
     def _fit_stacks(self, task, draw, train, test):
         """Predictions of all stacks, in the order of their names."""
@@ -121,7 +120,7 @@ class Study:
             )
             for name in self.bases
         }
-        return list(fit_stacks(bases, draw.y, train, test).values())
+        return list(fit_stacks(bases, draw, train, test).values())
 
     def _estimator(self, task, method, n_train):
         entry = METHODS[method]
@@ -143,7 +142,7 @@ class Study:
 
     def _checkpoints(self, task):
         """Folder of the trainings of a fold, from where a killed one goes on."""
-        return str(Path(self.out, "checkpoints", f"{task.split}~{task.method}"))
+        return str(self.store.folder / "checkpoints" / Path(task.step).name)
 
     def _encoder(self, task, method):
         """File of an encoder: one for all folds, unless it is pretrained on each."""
@@ -151,10 +150,10 @@ class Study:
         whole = replace(task, share=1.0)
         where = whole.split if self.cohort.has_reports else "all"
         name = f"{where}-{entry.architecture}-{entry.objective}.safetensors"
-        return str(Path(self.out, "encoders", name))
+        return str(self.store.folder / "encoders" / name)
 
     def _input(self, draw, name):
-        return input_of(self.cohort, draw, name, self.out)
+        return input_of(self.cohort, draw, name, self.store)
 
     def _inputs(self, task):
         """Stored inputs of a task."""
@@ -172,4 +171,4 @@ class Study:
 
     def _is_done(self, task):
         results = results_of(task, self._stacks())
-        return all(result.file(self.out).exists() for result in results)
+        return all(result.step in self.store for result in results)

@@ -6,6 +6,7 @@ import numpy as np
 from scipy.stats import spearmanr
 
 from ecgdan_sk.metrics import CensoringKaplanMeier, survival_scorers
+from ecgdan_sk.metrics._scorers import survival_curves
 
 from .cohorts import YEAR
 
@@ -24,20 +25,14 @@ class Prediction:
 
     def survival(self, times):
         """Probability of no event by each time, of shape (n_samples, n_times)."""
-        return np.stack(
-            [
-                np.where(times < curve.x[0], 1.0, curve(np.clip(times, *curve.domain)))
-                for curve in self.curves
-            ]
-        )
+        return survival_curves(_Predicted(self), None)(times)
 
 
 class _Predicted:
     """Ready predictions in the shape of an estimator, as the scorers want one."""
 
-    def __init__(self, prediction, y_train):
-        self.prediction = prediction
-        self.censoring_ = CensoringKaplanMeier().fit(y_train["event"], y_train["time"])
+    def __init__(self, prediction, censoring=None):
+        self.prediction, self.censoring_ = prediction, censoring
 
     def predict(self, X):
         return self.prediction.risk
@@ -51,11 +46,11 @@ def scored(prediction, y_train, y_test, log_risk=None):
 
     All folds are scored at the same times; NaN stands where a fold does not reach one.
     """
-    predicted = _Predicted(prediction, y_train)
-    first, last = _scorable(y_test, predicted.censoring_)
+    censoring = CensoringKaplanMeier().fit(y_train["event"], y_train["time"])
+    first, last = _scorable(y_test, censoring)
     reached = (first <= TIMES) & (last >= TIMES)
     times = TIMES[reached] if reached.any() else [first]
-    found = survival_scorers(times)(predicted, None, y_test)
+    found = survival_scorers(times)(_Predicted(prediction, censoring), None, y_test)
     scores = {
         "c_index": found["concordance_index"],
         "uno_c": found["concordance_index_ipcw"],

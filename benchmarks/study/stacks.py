@@ -3,12 +3,12 @@
 import time
 
 import numpy as np
-from sklearn.base import clone
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from ecgdan_sk.baselines import PenalisedCox
 from ecgdan_sk.model_selection import EventKFold
+from ecgdan_sk.study._engine import fitted
 
 from .scores import Prediction
 
@@ -24,7 +24,7 @@ def stack_names(bases):
     return [" + ".join(bases[i] for i in union) for union in _UNIONS]
 
 
-def fit_stacks(bases, y, train, test):
+def fit_stacks(bases, draw, train, test):
     """Predictions of every union of `bases`.
 
     They map a name to an estimator, its input, and the seconds that the input took for
@@ -34,7 +34,7 @@ def fit_stacks(bases, y, train, test):
     inside, tested, seconds = [], [], []
     for estimator, X, seconds_each in bases.values():
         start = time.perf_counter()
-        risks = _risks(estimator, X, y, train, test)
+        risks = _risks(estimator, X, draw, train, test)
         inside.append(risks[0])
         tested.append(risks[1])
         spent = time.perf_counter() - start
@@ -43,7 +43,7 @@ def fit_stacks(bases, y, train, test):
     predictions = {}
     for name, union in zip(stack_names(list(bases)), _UNIONS):
         cox = make_pipeline(StandardScaler(), PenalisedCox())
-        cox.fit(inside[:, union], y[train])
+        cox.fit(inside[:, union], draw.y[train])
         predictions[name] = Prediction(
             cox.predict(tested[:, union]),
             cox.predict_survival_function(tested[:, union]),
@@ -53,17 +53,16 @@ def fit_stacks(bases, y, train, test):
     return predictions
 
 
-def _risks(estimator, X, y, train, test):
+def _risks(estimator, X, draw, train, test):
     """Out-of-fold risks of the training patients, and risks of the test patients."""
+
+    def centred(train, test):
+        # The origin of log risks differs between fits.
+        model = fitted(estimator, X[train], draw.y[train], draw.groups(train))
+        return model.predict(X[test]) - model.predict(X[train]).mean()
+
     inside = np.empty(len(train))
     folds = EventKFold(_N_INNER, random_state=0)
-    for part, held_out in folds.split(train, y[train]):
-        risks = _centred(estimator, X, y, train[part], train[held_out])
-        inside[held_out] = risks
-    return inside, _centred(estimator, X, y, train, test)
-
-
-def _centred(estimator, X, y, train, test):
-    """Log risks, whose origin differs between fits, less their mean in training."""
-    fitted = clone(estimator).fit(X[train], y[train])
-    return fitted.predict(X[test]) - fitted.predict(X[train]).mean()
+    for part, held_out in folds.split(train, draw.y[train], draw.groups(train)):
+        inside[held_out] = centred(train[part], train[held_out])
+    return inside, centred(train, test)

@@ -1,13 +1,11 @@
 """Tables of the finished folds."""
 
-from typing import NamedTuple
-
 import numpy as np
 import pandas as pd
-from scipy.stats import ttest_1samp
 
 from ecgdan_sk import encoders
-from ecgdan_sk.metrics import calibration, compare_models
+from ecgdan_sk.metrics import calibration
+from ecgdan_sk.study._compare import holm, lead
 
 from .folds import read_all, read_fold
 from .methods import METHODS
@@ -58,15 +56,6 @@ CLAIMS = [
 ]
 
 
-class Lead(NamedTuple):
-    """A mean or a difference of scores, with its 95 % interval and p-value."""
-
-    value: float
-    low: float
-    high: float
-    p_value: float
-
-
 def finished(out):
     """All finished folds, a row each."""
     return pd.DataFrame(read_all(out))
@@ -80,20 +69,13 @@ def group_of(method):
 def paired(frame, a, b=None):
     """Mean of a score of method `a`, or its lead over `b`, with interval and p-value.
 
-    With several draws of the outcome the draw is the unit: a t-test over draws. With a
-    single one, the corrected test over the folds (Nadeau and Bengio, 2003).
+    With several draws of the outcome the draw is the unit, else the fold.
     """
     wide = frame.pivot(index=_SPLIT, columns="method", values="c_index")
     both = wide[[a] if b is None else [a, b]].dropna()
     left, right = both[a], (0.0 * both[a] if b is None else both[b])
-    difference = (left - right).groupby("draw").mean()
-    if len(difference) == 1:
-        n_splits = int(frame["n_splits"].iloc[0])
-        return Lead(*compare_models(left, right, n_splits=n_splits))
-    if np.ptp(difference) == 0:  # such as a method and itself
-        return Lead(*3 * [difference.iloc[0]], 1.0)
-    test = ttest_1samp(difference, 0.0)
-    return Lead(difference.mean(), *test.confidence_interval(), test.pvalue)
+    draws = both.index.get_level_values("draw")
+    return lead(left, right, int(frame["n_splits"].iloc[0]), draws)
 
 
 def accuracy(frame):
@@ -112,10 +94,8 @@ def accuracy(frame):
         if "rank_correlation" in own:
             row["rank correlation with true risk"] = own["rank_correlation"].mean()
         if reference not in (None, method):
-            lead = paired(frame, method, reference)
-            row["lead over reference"] = lead.value
-            row["lead low"], row["lead high"] = lead.low, lead.high
-            row["p"] = lead.p_value
+            names = ("lead over reference", "lead low", "lead high", "p")
+            row |= zip(names, paired(frame, method, reference))
         rows.append(row)
     return pd.DataFrame(rows)
 
@@ -161,32 +141,22 @@ def claims(frame):
     known, rows = set(frame["method"]), []
     for claim, better, worse in CLAIMS:
         if {better, worse} <= known:
-            lead = paired(frame, better, worse)
+            found = paired(frame, better, worse)
             rows.append(
                 {
                     "claim": claim,
                     "compared": f"{better} - {worse}",
-                    "difference of C": lead.value,
-                    "low": lead.low,
-                    "high": lead.high,
-                    "p": lead.p_value,
-                    "here": _verdict(lead),
+                    "difference of C": found.value,
+                    "low": found.low,
+                    "high": found.high,
+                    "p": found.p_value,
+                    "here": _verdict(found),
                 }
             )
     table = pd.DataFrame(rows)
     if rows:
         table.insert(table.columns.get_loc("p") + 1, "p (Holm)", holm(table["p"]))
     return table
-
-
-def holm(p_values):
-    """P-values for all claims of a table together (Holm, 1979)."""
-    p_values = np.asarray(p_values, dtype=float)
-    order = np.argsort(p_values)
-    factors = np.arange(len(p_values), 0, -1)
-    adjusted = np.empty_like(p_values)
-    adjusted[order] = np.maximum.accumulate(factors * p_values[order])
-    return np.minimum(adjusted, 1.0)
 
 
 def efficiency(frame):
@@ -255,7 +225,7 @@ def _slope(folds):
         return np.nan
 
 
-def _verdict(lead):
-    if lead.low > 0:
+def _verdict(found):
+    if found.low > 0:
         return "holds"
-    return "does not hold: the reverse" if lead.high < 0 else "not shown"
+    return "does not hold: the reverse" if found.high < 0 else "not shown"

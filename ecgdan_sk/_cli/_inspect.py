@@ -19,7 +19,7 @@ def check(
 ):
     """Look for wrong leads and units, poor signals, and copies of the same ECG."""
     from ..study import check_ecgs, open_ecgs
-    from ..study._files import write_csv
+    from ..study._store import write_csv
 
     found = open_ecgs(ecgs, sampling_rate=rate, lazy=True, n_jobs=n_jobs, verbose=1)
     result = check_ecgs(found.X)
@@ -37,7 +37,8 @@ def measure(
 ):
     """Measure ECGs: rate, intervals, axes, voltages, a row for each."""
     from ..study import open_ecgs
-    from ..study._files import measure_ecgs, write_csv
+    from ..study._files import measure_ecgs
+    from ..study._store import write_csv
 
     found = open_ecgs(ecgs, sampling_rate=rate, lazy=True, n_jobs=n_jobs, verbose=1)
     table = measure_ecgs(found.X, n_jobs=n_jobs, verbose=1)

@@ -21,7 +21,7 @@ def predict(
 ):
     """Predict the risk of each ECG by a fitted model."""
     from ..study import StudyModel, open_ecgs
-    from ..study._files import write_csv
+    from ..study._store import write_csv
 
     fitted = StudyModel.load(model)
     found = open_ecgs(

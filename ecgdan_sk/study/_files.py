@@ -6,7 +6,7 @@ from pathlib import Path
 import pandas as pd
 
 from .. import encoders
-from .._tensor_files import kind_of, replacing
+from .._tensor_files import kind_of
 from .._version import __version__
 from ..datasets import read_ecg
 from ..measurements import ECGMeasurements
@@ -14,17 +14,10 @@ from ..records import ECGRecords
 from ..records._parts import is_saved
 from ._inputs import measured
 from ._model import StudyModel, is_model
+from ._store import write_csv
 
 _OPTIONAL = {"matplotlib": "plot", "pydicom": "vendor", "pyarrow": "storage"}
 _OPTIONAL |= {"sentence_transformers": "text", "optuna": "tune"}
-
-
-def write_csv(table, path):
-    """Write a table as CSV, whole or not at all; return its path."""
-    path = Path(path)
-    with replacing(path) as unfinished:
-        table.to_csv(unfinished)
-    return path
 
 
 def save_cohort(found, path):

@@ -6,15 +6,11 @@ from dataclasses import dataclass
 from time import perf_counter
 
 import numpy as np
-import torch
-from joblib import Parallel, delayed
-from sklearn.base import clone
-from threadpoolctl import threadpool_limits
-from tqdm.auto import tqdm
 
 from ..explain import lead_group_shapley, lead_occlusion
-from ..model_selection import RepeatedEventKFold, fit_by_patient
+from ..model_selection import RepeatedEventKFold
 from ..validation._predictions import risks_by
+from ._engine import fitted, one_thread, run_missing
 from ._methods import NETWORK
 
 _MOST_EXPLAINED = 100  # ECGs of the first fold
@@ -44,58 +40,25 @@ class Plan:
 def run_folds(plan, store, n_jobs, verbose):
     """What each model predicts on each fold: {(method, fold): arrays}."""
     splits = plan.splits()
-    tasks = {
-        (method, fold): f"{method}-fold{fold:02d}"
+    steps = {
+        f"{method}-fold{fold:02d}": (method, fold)
         for fold in range(len(splits))
         for method in plan.methods
     }
-    left = [task for task, name in tasks.items() if name not in store]
     # The longest first, so that no process waits for one at the end.
-    left.sort(key=lambda task: task[0] != NETWORK)
-    jobs = Parallel(n_jobs=n_jobs, return_as="generator_unordered", batch_size=1)(
-        delayed(_run)(plan, method, fold, *splits[fold], store, tasks[method, fold])
-        for method, fold in left
-    )
-    bar = {"disable": not verbose, "unit": "fit", "initial": len(tasks) - len(left)}
-    for _ in tqdm(jobs, "Cross-validation", len(tasks), **bar):
-        pass
-    return {task: store.load(name) for task, name in tasks.items()}
+    order = sorted(steps, key=lambda step: steps[step][0] != NETWORK)
+    calls = {step: (plan, *steps[step], splits, store, step) for step in order}
+    run_missing(_run, calls, store, n_jobs, "Cross-validation", "fit", verbose)
+    return {task: store.load(step) for step, task in steps.items()}
 
 
-def fitted(plan, method, rows):
-    """A model fitted to some rows, with one thread, so that bits do not differ."""
+def fitted_by(plan, method, rows):
+    """A model fitted to some rows."""
     entry = plan.methods[method]
-    model = entry.make()
-    model = clone(model) if hasattr(model, "get_params") else model
+    X = plan.inputs.rows(entry.source, rows)
     groups = None if plan.groups is None else plan.groups[rows]
-    with uninterrupted():
-        return fit_by_patient(
-            model, plan.inputs.rows(entry.source, rows), plan.y[rows], groups
-        )
-
-
-@contextmanager
-def one_thread():
-    """The same bits, however many threads and processes there are."""
-    n_threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        with threadpool_limits(1):
-            yield
-    finally:
-        torch.set_num_threads(n_threads)
-
-
-@contextmanager
-def uninterrupted():
-    """Break off where the user does: half a training is no result."""
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore")
-        warnings.filterwarnings("error", "Training was interrupted")
-        try:
-            yield
-        except UserWarning as error:
-            raise KeyboardInterrupt from error
+    with one_thread():
+        return fitted(entry.make(), X, plan.y[rows], groups)
 
 
 @contextmanager
@@ -110,11 +73,12 @@ def _as_checked():
         yield
 
 
-def _run(plan, method, fold, train, test, store, name):
+def _run(plan, method, fold, splits, store, step):
     """Fit, predict and store one model on one fold."""
+    train, test = splits[fold]
     start = perf_counter()
     with one_thread(), _as_checked():
-        model = fitted(plan, method, train)
+        model = fitted_by(plan, method, train)
         X = plan.inputs.rows(plan.methods[method].source, test)
         arrays = {
             "test": test,
@@ -123,7 +87,7 @@ def _run(plan, method, fold, train, test, store, name):
         }
         if method == NETWORK and fold == 0:
             arrays |= _leads(model, X)
-    store.save(name, **arrays, seconds=np.array(perf_counter() - start))
+    store.save(step, **arrays, seconds=np.array(perf_counter() - start))
 
 
 def _leads(model, X):

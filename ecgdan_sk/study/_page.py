@@ -120,8 +120,9 @@ def _answer(report):
         note(
             "All models meet the same folds, which keep the ECGs of a patient "
             "together. Intervals are corrected for overlapping training sets (Nadeau "
-            "and Bengio, 2003). 0.5 is chance. The PREVENT equation is compared on the "
-            "patients whom it is for."
+            "and Bengio, 2003), each by itself; discrimination.csv has p-values of all "
+            "comparisons together (Holm, 1979). 0.5 is chance. The PREVENT equation is "
+            "compared on the patients whom it is for."
         ),
     )
 

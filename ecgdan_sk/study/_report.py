@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from .._tensor_files import replacing
 from ..validation import ValidationReport
 from ._model import StudyModel
+from ._store import write_csv
 
 
 @dataclass(frozen=True)
@@ -19,7 +19,8 @@ class StudyReport:
     ----------
     discrimination : DataFrame
         C-index of each model with its interval, and how much the network is ahead of
-        each other model, with interval and p-value.
+        each other model, with interval and p-value; `p_holm` is for all of these
+        comparisons together (Holm, 1979).
     folds : DataFrame
         C-index of each model on each fold.
     validation : ValidationReport
@@ -92,5 +93,4 @@ def write_tables(report, folder, records, y, rank, risks, inputs):
     if report.validation.table_one is not None:
         tables["table_one"] = report.validation.table_one.rename_axis("characteristic")
     for name, table in tables.items():
-        with replacing(folder / f"{name}.csv") as unfinished:
-            table.to_csv(unfinished)
+        write_csv(table, folder / f"{name}.csv")

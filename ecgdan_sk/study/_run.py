@@ -18,7 +18,8 @@ from ..validation import ValidationReport, validate
 from ..validation._page import characteristics
 from . import _scores as scores
 from ._checks import check_ecgs, digests_of
-from ._folds import Plan, fitted, one_thread, run_folds
+from ._engine import one_thread
+from ._folds import Plan, fitted_by, run_folds
 from ._inputs import make_inputs, usable
 from ._methods import NETWORK, NETWORKS, methods_for
 from ._model import StudyModel
@@ -156,7 +157,7 @@ def run_study(
         "random_state": random_state,
         "version": __version__,
     }
-    store = Store(out / "steps", settings, restart)
+    store = Store.open(out / "steps", settings, restart)
     log = _Log(out / "log.txt")
     if store.is_new:
         shutil.rmtree(out / "model", ignore_errors=True)
@@ -280,8 +281,7 @@ def _final_model(plan, path, encoder, horizon, outcome, log):
     """The network fitted to all, from its folder if it is there."""
     if path.exists():
         return StudyModel.load(path)
-    with one_thread():
-        network = fitted(plan, NETWORK, np.arange(len(plan.y)))
+    network = fitted_by(plan, NETWORK, np.arange(len(plan.y)))
     model = StudyModel(network, str(encoder), horizon, outcome)
     model.save(path)
     log.say("the final model is fitted")

@@ -2,10 +2,10 @@
 
 import numpy as np
 import pandas as pd
-from scipy.stats import rankdata
 from sksurv.nonparametric import kaplan_meier_estimator
 
-from ..metrics import compare_models, concordance_index
+from ..metrics import concordance_index
+from ._compare import holm, lead, pooled_ranks
 
 THIRDS = ("lowest third", "middle third", "highest third")
 
@@ -13,11 +13,14 @@ THIRDS = ("lowest third", "middle third", "highest third")
 def discrimination(plan, results):
     """C-index of each model, and how much the first is ahead of each, over folds."""
     first = next(iter(plan.methods))
-    n_folds = plan.n_splits * plan.n_repeats
+
+    def scores(method, known_to):
+        folds = range(plan.n_splits * plan.n_repeats)
+        return np.array([_c_index(plan, results, method, k, known_to) for k in folds])
+
     rows = []
     for method, entry in plan.methods.items():
-        own = [_c_index(plan, results, method, k, (method,)) for k in range(n_folds)]
-        c = compare_models(own, np.zeros(n_folds), n_splits=plan.n_splits)
+        c = lead(scores(method, (method,)), 0.0, plan.n_splits)
         row = {
             "model": entry.label,
             "c_index": c.value,
@@ -26,19 +29,16 @@ def discrimination(plan, results):
         }
         if method != first:
             both = (first, method)
-            a, b = (
-                [_c_index(plan, results, name, k, both) for k in range(n_folds)]
-                for name in both
-            )
-            lead = compare_models(a, b, n_splits=plan.n_splits)
+            ahead = lead(scores(first, both), scores(method, both), plan.n_splits)
             row |= {
-                "difference": lead.value,
-                "difference_low": lead.low,
-                "difference_high": lead.high,
-                "p_value": lead.p_value,
+                "difference": ahead.value,
+                "difference_low": ahead.low,
+                "difference_high": ahead.high,
+                "p_value": ahead.p_value,
             }
         rows.append(row)
-    return pd.DataFrame(rows)
+    table = pd.DataFrame(rows)
+    return table.assign(p_holm=holm(table["p_value"])) if len(table) > 1 else table
 
 
 def fold_scores(plan, results):
@@ -57,16 +57,12 @@ def fold_scores(plan, results):
 
 def pooled(plan, results, method):
     """Mean rank over the repeats, and risks (n, n_times) of the first, of each ECG."""
-    rank, risks = np.zeros(len(plan.y)), np.full((len(plan.y), len(plan.times)), np.nan)
-    for fold in range(plan.n_splits * plan.n_repeats):
-        found = results[method, fold]
-        test, score = found["test"], found["score"]
-        known = np.isfinite(score)
-        rank[test[~known]] = np.nan
-        rank[test[known]] += (rankdata(score[known]) - 0.5) / known.sum()
-        if fold < plan.n_splits:
-            risks[test] = found["risks"]
-    return rank / plan.n_repeats, risks
+    folds = [results[method, k] for k in range(plan.n_splits * plan.n_repeats)]
+    risks = np.full((len(plan.y), len(plan.times)), np.nan)
+    for found in folds[: plan.n_splits]:
+        risks[found["test"]] = found["risks"]
+    scored = ((found["test"], found["score"]) for found in folds)
+    return pooled_ranks(scored, len(plan.y)), risks
 
 
 def kaplan_meier(y, rank):

@@ -2,53 +2,65 @@
 
 import json
 import shutil
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
 from .._tensor_files import replacing
 
+_SETTINGS = "settings.json"
 
+
+@dataclass(frozen=True)
 class Store:
     """Arrays by the name of their step, which a run after a kill does not compute anew.
 
-    Parameters
-    ----------
-    folder : path
-        Made if it is not there.
-    settings : dict
-        Of the study, as JSON can hold it. Another study is refused.
-    restart : bool
-        Whether the steps of another study are thrown away.
+    Two stores of the same folder are equal; `is_new` says whether it was empty.
     """
 
-    def __init__(self, folder, settings, restart=False):
-        self.folder = Path(folder)
-        file = self.folder / "settings.json"
+    folder: Path
+    is_new: bool = field(default=True, compare=False)
+
+    @classmethod
+    def open(cls, folder, settings, restart=False):
+        """The store of a study with these settings, as JSON can hold them.
+
+        Another study is refused, unless its steps are to be thrown away (`restart`),
+        which None does not offer.
+        """
+        folder = Path(folder)
         settings = json.loads(json.dumps(settings))
-        before = _settings_in(file)
+        before = _settings_in(folder / _SETTINGS)
         if before is not None and before != settings:
             if not restart:
-                raise ValueError(_differs(self.folder.parent, before, settings))
-            shutil.rmtree(self.folder)
-        self.is_new = not file.exists()
-        if self.is_new:
-            write_text(file, json.dumps(settings, indent=1))
+                anew = ", or start anew with restart=True (--restart)"
+                anew = "" if restart is None else anew
+                raise ValueError(
+                    f"{folder} holds another study: {_changes(before, settings)}. "
+                    f"Choose another folder{anew}."
+                )
+            shutil.rmtree(folder)
+            before = None
+        if before is None:
+            write_text(folder / _SETTINGS, json.dumps(settings, indent=1))
+        return cls(folder, is_new=before is None)
 
     def __contains__(self, name):
-        return self._file(name).exists()
+        return self.path(name).exists()
 
     def save(self, name, **arrays):
         """Write the arrays of a step, at once."""
-        with replacing(self._file(name)) as unfinished, open(unfinished, "wb") as file:
+        with replacing(self.path(name)) as unfinished, open(unfinished, "wb") as file:
             np.savez(file, **arrays)
 
     def load(self, name):
         """Arrays of a step."""
-        with np.load(self._file(name), allow_pickle=False) as stored:
+        with np.load(self.path(name), allow_pickle=False) as stored:
             return {key: stored[key] for key in stored.files}
 
-    def _file(self, name):
+    def path(self, name):
+        """File of a step."""
         return self.folder / f"{name}.npz"
 
 
@@ -56,6 +68,14 @@ def write_text(path, text):
     """Write a file as a whole, or not at all."""
     with replacing(path) as unfinished:
         unfinished.write_bytes(text.encode())
+
+
+def write_csv(table, path, index=True):
+    """Write a table as CSV, whole or not at all; return its path."""
+    path = Path(path)
+    with replacing(path) as unfinished:
+        table.to_csv(unfinished, index=index)
+    return path
 
 
 def _settings_in(file):
@@ -68,13 +88,9 @@ def _settings_in(file):
         return {}
 
 
-def _differs(out, before, settings):
-    """What to do with the folder of another study."""
+def _changes(before, settings):
+    """The first settings that are not those of the study that is there."""
     changed = [k for k in settings if before.get(k) != settings[k]]
-    told = "; ".join(
+    return "; ".join(
         f"{k} was {before.get(k)!r} and is {settings[k]!r}" for k in changed[:3]
-    )
-    return (
-        f"{out} holds another study: {told}. Choose another folder, or start anew with "
-        "restart=True (--restart)."
     )
