@@ -11,6 +11,7 @@ from ecgdan_sk._beats._delineation import (
     without_spike,
 )
 from ecgdan_sk._beats._detection import AFTER, BEFORE, RATE, find_beats
+from ecgdan_sk._beats._pacing import spike_train, typical_lag
 from ecgdan_sk.datasets import make_ecg_cohort
 
 LEAD_GAIN = np.array([0.6, 1, 0.4, -0.8, 0.3, 0.7, -0.5, -0.9, 0.4, 1.1, 1.2, 0.9])
@@ -152,20 +153,60 @@ def test_p_wave_is_reliable_unless_it_is_missing(cohort):
     assert not real[fibrillating].any()
 
 
-def test_pacing_spike_is_seen_and_taken_out():
-    t = np.arange(5000) / RATE
+def paced_recordings(rate):
+    """The same broad beats without and with a spike 85 ms before each; its samples."""
+    t = np.arange(int(10 * rate)) / rate
     ecg = sum(np.outer(LEAD_GAIN, ectopic(t - when)) for when in REGULAR)
     ecg += np.random.default_rng(0).normal(0, 0.01, ecg.shape)
-    spike_at = np.round((REGULAR - 0.085) * RATE).astype(int)
+    spike_at = np.round((REGULAR - 0.085) * rate).astype(int)
     spiked = ecg.copy()
     spiked[:, spike_at] += 2 * LEAD_GAIN[:, None]
+    return ecg, spiked, spike_at
+
+
+def test_pacing_spike_is_seen_in_the_median_beat_and_taken_out():
     found = []
-    for signal in (ecg, spiked):
-        beats = find_beats(signal, RATE)
+    for signal in paced_recordings(250)[:2]:
+        beats = find_beats(signal, 250)
         early, spike = pacing_spikes(beats.median, limits(beats))
         found.append(early or spike is not None)
     assert found == [False, True]
     assert np.ptp(without_spike(beats.median, spike)[:, spike - 5 : spike + 5]) < 0.3
+
+
+@pytest.mark.parametrize("rate", [500, 1000])
+def test_pacing_spikes_are_seen_in_the_samples_and_taken_out(rate):
+    plain, spiked, spike_at = paced_recordings(rate)
+    assert len(spike_train(plain, rate)) == 0
+    assert spike_train(spiked, rate).tolist() == spike_at.tolist()
+    expected, found = find_beats(plain, rate), find_beats(spiked, rate)
+    assert (found.spikes == np.round(spike_at * RATE / rate)).all()
+    np.testing.assert_allclose(found.clean, expected.clean, atol=0.06)
+    np.testing.assert_allclose(limits(found), limits(expected), atol=4)
+
+
+def test_a_spike_without_its_like_is_none_and_a_weak_one_of_a_train_is_one():
+    plain, spiked, spike_at = paced_recordings(500)
+    once = plain.copy()
+    once[:, spike_at[:2]] = spiked[:, spike_at[:2]]
+    assert len(spike_train(once, 500)) == 0
+    spiked[:, spike_at[4]] -= 1.4 * LEAD_GAIN
+    assert spike_at[4] in spike_train(spiked, 500)
+
+
+def test_spikes_are_seen_in_paced_rhythm_alone(cohort):
+    paced = cohort.conditions["paced"].to_numpy()
+    seen = np.array([len(spike_train(ecg, 500)) > 0 for ecg in cohort.X])
+    assert paced.any()
+    np.testing.assert_array_equal(seen, paced)
+
+
+def test_a_spike_that_most_beats_lack_paces_none():
+    positions = np.arange(0, 1000, 100)
+    assert typical_lag(positions - 20, positions, -50, 5) == -20
+    assert typical_lag(positions[:5] - 20, positions, -50, 5) is None
+    assert typical_lag(positions - 60, positions, -50, 5) is None
+    assert typical_lag(np.empty(0, int), positions, -50, 5) is None
 
 
 @pytest.mark.realdata

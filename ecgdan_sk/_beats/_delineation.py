@@ -14,7 +14,7 @@ _MS = 0.5  # samples per millisecond
 
 # Reliability that the P wave of the median beat needs, in a regular rhythm and not.
 _RELIABLE_P, _RELIABLE_P_IRREGULAR = 0.75, 0.95
-_SPIKE = int(14 * _MS)  # samples that a pacing spike reaches to each side
+SPIKE = int(14 * _MS)  # samples that a pacing spike reaches to each side
 _T_REST = 0.175  # part of the velocity of T at which it has ended
 _IRREGULAR = 0.06  # typical change from one RR interval to the next, relative
 
@@ -106,16 +106,16 @@ def pacing_spikes(beat, fiducials):
 def without_spike(beat, spike):
     """The beat with a straight line in place of the pacing spike."""
     beat = beat.copy()
-    first, last = max(spike - _SPIKE, 0), spike + _SPIKE
+    first, last = max(spike - SPIKE, 0), spike + SPIKE
     beat[:, first:last] = np.linspace(
         beat[:, first], beat[:, last], last - first, axis=1, endpoint=False
     )
     return beat
 
 
-def after_spike(fiducials, spike):
+def after_spike(fiducials, end):
     """The same fiducials with a QRS that does not begin before the spike is over."""
-    onset = np.fmin(fiducials.qrs_offset - 40 * _MS, spike + _SPIKE)
+    onset = np.fmin(fiducials.qrs_offset - 40 * _MS, end)
     return fiducials._replace(qrs_onset=max(fiducials.qrs_onset, float(onset)))
 
 

@@ -8,6 +8,8 @@ from typing import NamedTuple
 import numpy as np
 from scipy import fft, ndimage, signal
 
+from ._pacing import spike_train, without_spikes
+
 RATE = 500  # Hz; every recording is brought to it
 BEFORE, AFTER = 225, 375  # samples of the median beat around its QRS: 1.2 s in all
 
@@ -33,6 +35,10 @@ class Beats(NamedTuple):
         Typical correlation of a dominant beat with the median over the QRS.
     rate : float
         Exact samples per second: `RATE`, but for sampling rates that are no integer.
+    spikes : ndarray of shape (S,)
+        Samples of the pacing spikes, which are taken out of all signals here.
+    clean : ndarray of shape (L, T)
+        The recording in mV, filtered for measuring.
     """
 
     positions: np.ndarray
@@ -41,11 +47,17 @@ class Beats(NamedTuple):
     median: np.ndarray
     similarity: float
     rate: float
+    spikes: np.ndarray
+    clean: np.ndarray
 
 
 def find_beats(ecg, sampling_rate):
     """`Beats` of one ECG (L, T) in mV without NaN; None where no QRS stands out."""
-    clean, quick, rate = _filtered(np.asarray(ecg, np.float32), sampling_rate)
+    ecg = np.asarray(ecg, np.float32)
+    spikes = spike_train(ecg, sampling_rate)
+    if len(spikes):
+        ecg = without_spikes(ecg, spikes, sampling_rate)
+    clean, quick, rate = _filtered(ecg, sampling_rate)
     peaks = detect_qrs(quick, rate)
     peaks = peaks[~_is_calibration(quick, peaks)]
     if len(peaks) == 0:
@@ -55,14 +67,15 @@ def find_beats(ecg, sampling_rate):
     windows = _cut(clean, chosen, BEFORE, AFTER)
     windows = _level(windows)
     median = _held(_median(windows))
-    return Beats(peaks, dominant, windows, median, similarity, rate)
+    spikes = np.round(spikes * (rate / sampling_rate)).astype(int)
+    return Beats(peaks, dominant, windows, median, similarity, rate, spikes, clean)
 
 
-def all_windows(ecg, sampling_rate, positions):
-    """Every beat (B, L, W) in mV, filtered for measuring; held beyond the recording."""
-    clean, _, _ = _filtered(np.asarray(ecg, np.float32), sampling_rate)
-    index = positions[:, None] + np.arange(-BEFORE, AFTER)
-    return clean[:, np.clip(index, 0, clean.shape[1] - 1)].transpose(1, 0, 2)
+def all_windows(beats):
+    """Every beat (B, L, W) in mV, held beyond the recording."""
+    index = beats.positions[:, None] + np.arange(-BEFORE, AFTER)
+    index = np.clip(index, 0, beats.clean.shape[1] - 1)
+    return beats.clean[:, index].transpose(1, 0, 2)
 
 
 def detect_qrs(quick, rate):

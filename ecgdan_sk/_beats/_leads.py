@@ -12,16 +12,17 @@ _SEEN = 2.0  # times the noise that P or T of a lead has to be high
 _THIRD = 3  # one in so many leads has to agree on a global limit
 
 
-def lead_fiducials(waves, at, noise):
+def lead_fiducials(waves, at, noise, earliest):
     """Onset, peak and offset of "P", "QRS" and "T" in each lead, each (B, L).
 
     In samples of the beats `waves` (B, L, W) in mV. `at` are the global `Fiducials`;
     `noise` (L,) is in mV. A lead in which P or T is not higher than twice the noise has
-    none: NaN. The onset of T is never given.
+    none: NaN. The onset of T is never given. No QRS begins before `earliest`.
     """
     waves = waves.astype(np.float64)
     on, off = int(at.qrs_onset), int(at.qrs_offset)
     onset, offset = _limits(waves, on, off, 3 * _MS, (24 * _MS, 40 * _MS), 0.04)
+    onset = np.maximum(onset, min(earliest, off - 40 * _MS))
     peak = _peak(waves, onset, offset)
     p = _wave(waves[..., : on + 1], at.p_onset, at.p_offset, 8 * _MS, noise)
     _, *t = _wave(waves, off + int(40 * _MS), at.t_offset, 10 * _MS, noise)

@@ -5,6 +5,7 @@ from typing import NamedTuple
 import numpy as np
 
 from .._beats._delineation import (
+    SPIKE,
     Fiducials,
     after_spike,
     delineate,
@@ -14,9 +15,11 @@ from .._beats._delineation import (
     without_p,
     without_spike,
 )
-from .._beats._detection import BEFORE, find_beats
+from .._beats._detection import BEFORE, Beats, find_beats
+from .._beats._pacing import typical_lag
 
 _MOST_MISSING = 0.2  # part of a lead that may be interpolated
+_PACED = 150, 12  # samples before and behind the onset of a QRS that a spike paces
 _FLAT = 0.01  # peak to peak, of that of the typical lead
 _LEAST_SIMILARITY = 0.75  # of the beats of one recording
 _SPAN_IN_MV = (0.05, 6.0)  # of the QRS in a typical lead
@@ -43,6 +46,11 @@ class Delineated(NamedTuple):
         Typical deviation of a beat from the median beat, in mV.
     in_mv : bool
         Whether the amplitudes can be mV.
+    beats : Beats
+        All beats, of the leads that are present.
+    spike_end : float
+        Sample of the beat at which the pacing spike before the QRS is over; minus
+        infinity where there is none.
     """
 
     beat: np.ndarray
@@ -52,6 +60,8 @@ class Delineated(NamedTuple):
     p_reliability: float
     noise: np.ndarray
     in_mv: bool
+    beats: Beats
+    spike_end: float
 
 
 def delineated(ecg, rate, reasons):
@@ -84,7 +94,7 @@ def _of_beats(beats, present, reasons):
     rows = np.flatnonzero(present)
     if not quiet.all():
         reasons.append(f"noise in {_names(rows[~quiet])}")
-    median, at, paced = _fiducials(beats, beats.median[quiet])
+    median, at, paced, spike_end = _fiducials(beats, beats.median[quiet])
     reliability = p_reliability(beats.windows[:, quiet], at)
     rr = np.diff(beats.positions)
     if paced or not p_is_real(reliability, rr):
@@ -102,18 +112,31 @@ def _of_beats(beats, present, reasons):
         reliability,
         deviation,
         _in_mv(beat, at, reasons),
+        beats,
+        spike_end,
     )
 
 
 def _fiducials(beats, median):
-    """The median beat without a pacing spike, its fiducials, whether it is paced."""
+    """The median without a spike, its fiducials, if it is paced, the spike's end."""
     before, after = _typical_rr(beats)
     at = delineate(median, BEFORE, before, after)
     early, spike = pacing_spikes(median, at)
     if spike is not None:
         median = without_spike(median, spike)
-        at = after_spike(delineate(median, BEFORE, before, after), spike)
-    return median, at, early or spike is not None
+        at = delineate(median, BEFORE, before, after)
+    found = [spike, _own_spike(beats, at)]
+    spikes = [sample for sample in found if sample is not None]
+    end = max(spikes, default=-np.inf) + SPIKE
+    return median, after_spike(at, end), early or len(spikes) > 0, end
+
+
+def _own_spike(beats, at):
+    """Sample of the beat with the last spike before the QRS, None if not paced."""
+    onset = at.qrs_onset - BEFORE
+    first, last = onset - _PACED[0], onset + _PACED[1]
+    lag = typical_lag(beats.spikes, beats.positions[beats.dominant], first, last)
+    return None if lag is None else BEFORE + lag
 
 
 def _typical_rr(beats):

@@ -6,7 +6,7 @@ from joblib import Parallel, delayed
 
 from .._beats._delineation import delineate as delineate_beat
 from .._beats._delineation import without_p
-from .._beats._detection import BEFORE, all_windows, find_beats
+from .._beats._detection import BEFORE, all_windows
 from .._beats._leads import agreed, lead_fiducials
 from ..records import LEADS
 from ..records._records import as_records
@@ -84,14 +84,14 @@ def _waves_of(ecg, rate, number):
     ecg = usable(ecg, [])
     quiet = np.isfinite(found.beat[:, 0])
     present = np.isfinite(ecg[:, 0])
-    beats = find_beats(ecg[present], rate)
-    windows = all_windows(ecg[present], rate, beats.positions)[:, quiet[present]]
+    beats = found.beats
+    windows = all_windows(beats)[:, quiet[present]]
     leads, noise = np.array(LEADS, dtype=object)[quiet], found.noise[quiet]
     length = ecg.shape[1] / rate * 1000
     start = (beats.positions - BEFORE) * (1000 / beats.rate)
     rows = []
-    for group, at in _groups(beats, found.at, windows):
-        marks = lead_fiducials(windows[group], at, noise)
+    for group, at, earliest in _groups(found, windows):
+        marks = lead_fiducials(windows[group], at, noise, earliest)
         for wave, parts in marks.items():
             stacked = np.stack([*_with_global(parts)])  # (3, B, L + 1)
             stacked = stacked * (1000 / beats.rate) + start[group][:, None]
@@ -107,14 +107,15 @@ def _waves_of(ecg, rate, number):
     return sorted(rows, key=lambda row: (row[1], order[row[4]]))
 
 
-def _groups(beats, at, windows):
-    """Beats that share limits to search around, with those: dominant ones together."""
-    yield np.flatnonzero(beats.dominant), at
+def _groups(found, windows):
+    """Beats that share limits to search around, those, and where a QRS may begin."""
+    beats = found.beats
+    yield np.flatnonzero(beats.dominant), found.at, found.spike_end
     rr = np.diff(beats.positions, prepend=np.nan, append=np.nan)
     rr = np.where(np.isfinite(rr), rr, np.nanmedian(rr) if len(rr) > 2 else beats.rate)
     for beat in np.flatnonzero(~beats.dominant):
         own = delineate_beat(windows[beat], BEFORE, rr[beat], rr[beat + 1])
-        yield np.array([beat]), without_p(own)
+        yield np.array([beat]), without_p(own), -np.inf
 
 
 def _with_global(parts):
