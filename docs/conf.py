@@ -3,6 +3,7 @@
 The examples run only when asked: with `-D plot_gallery=1`, at their small size.
 """
 
+import inspect
 import os
 import sys
 from pathlib import Path
@@ -90,6 +91,13 @@ def skip_foreign_members(app, what, name, obj, skip, options):
     return None if module.startswith("ecgdan_sk") else True
 
 
+def fold_signature(app, what, name, obj, options, signature, returns):
+    """Shorten long signatures: the parameters are listed below them."""
+    return signature and (generate.folded(signature, inspect.getdoc(obj)), returns)
+
+
 def setup(app):
     """Sphinx calls this."""
     app.connect("autodoc-skip-member", skip_foreign_members)
+    # Before numpydoc, which would have the last word.
+    app.connect("autodoc-process-signature", fold_signature, priority=400)

@@ -7,6 +7,7 @@ import importlib
 import inspect
 import pkgutil
 import shutil
+from itertools import chain
 from pathlib import Path
 
 import matplotlib.pyplot as plt
@@ -15,6 +16,39 @@ import torch
 import ecgdan_sk
 from ecgdan_sk.network import Encoder, HeadedEncoder, LinearRisk
 from ecgdan_sk.paper_network import PaperEncoder, PaperRiskHead
+
+UNITS = """\
+ECGs are in mV, float32 of shape (n_samples, n_leads, n_times), and times are in days,
+unless said otherwise."""
+
+# In the order in which a researcher needs them; who writes networks reads on.
+GROUPS = {
+    "Models of risk": ["ecgdan_sk", "ecgdan_sk.baselines", "ecgdan_sk.calibration"],
+    "ECGs and outcomes": [
+        "ecgdan_sk.datasets",
+        "ecgdan_sk.outcomes",
+        "ecgdan_sk.records",
+        "ecgdan_sk.preprocessing",
+        "ecgdan_sk.measurements",
+    ],
+    "Validation": [
+        "ecgdan_sk.model_selection",
+        "ecgdan_sk.metrics",
+        "ecgdan_sk.validation",
+        "ecgdan_sk.validation.sample_size",
+        "ecgdan_sk.study",
+    ],
+    "Pictures and explanations": ["ecgdan_sk.plotting", "ecgdan_sk.explain"],
+    "Encoders and reports": ["ecgdan_sk.encoders", "ecgdan_sk.reports"],
+    "For those who write networks": [
+        "ecgdan_sk.architectures",
+        "ecgdan_sk.losses",
+        "ecgdan_sk.augmentation",
+        "ecgdan_sk.network",
+        "ecgdan_sk.paper_network",
+    ],
+}
+LONG = 60  # characters of a signature, two lines on a phone
 
 PERTURBED = 3  # the lead that is changed to see where leads meet
 
@@ -68,22 +102,48 @@ def public_names(module):
 
 
 def reference():
-    """A section for each public module, with a summary of what it offers."""
-    lines = ["Reference", "=========", ""]
-    lines += [
-        "ECGs are in mV, float32 of shape (n_samples, n_leads, n_times), and times"
-    ]
-    lines += ["are in days, unless said.", ""]
-    for name in public_modules():
-        module = importlib.import_module(name)
-        if name == "ecgdan_sk":
-            about = "The two estimators."
-        else:
-            about = inspect.getdoc(module).split("\n\n")[0].replace("\n", " ")
-        lines += [f".. module:: {name}", "", name, "-" * len(name), "", about, ""]
-        lines += [".. autosummary::", "   :toctree: api", "   :nosignatures:"]
-        lines += ["", *(f"   {public}" for public in public_names(module)), ""]
+    """A section for each public module, in groups by what a reader wants to do."""
+    left_out = set(public_modules()).symmetric_difference(chain(*GROUPS.values()))
+    if left_out:
+        raise ValueError(f"In GROUPS or public, but not both: {sorted(left_out)}.")
+    lines = [*heading("Reference", "="), UNITS, ""]
+    for group, modules in GROUPS.items():
+        lines += heading(group, "-")
+        for name in modules:
+            lines += section(name)
     return "\n".join(lines)
+
+
+def section(name):
+    """The lines on one module: what it is for, and a summary of what it offers."""
+    module = importlib.import_module(name)
+    if name == "ecgdan_sk":
+        about = "The two estimators."
+    else:
+        about = inspect.getdoc(module).split("\n\n")[0].replace("\n", " ")
+    lines = [f".. module:: {name}", "", *heading(name, "~"), about, ""]
+    lines += [".. autosummary::", "   :toctree: api", "   :nosignatures:", ""]
+    return [*lines, *(f"   {public}" for public in public_names(module)), ""]
+
+
+def heading(text, underline):
+    """The lines of a heading."""
+    return [text, underline * len(text), ""]
+
+
+def folded(signature, docstring):
+    """A signature that the list of parameters repeats: without its keywords, if long.
+
+    `(X, y, *, strata=None, entry=None)` becomes `(X, y, *, ...)`; `(*, ties="efron")`
+    becomes `(...)`.
+    """
+    described = "Parameters\n---" in (docstring or "")
+    if len(signature) <= LONG or not described:
+        return signature
+    positional, _, keywords = signature.strip("()").partition("*, ")
+    if not keywords:
+        return signature
+    return f"({positional}*, ...)" if positional else "(...)"
 
 
 def compact_stages():

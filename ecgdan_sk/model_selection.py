@@ -226,7 +226,7 @@ def split_by_event(causes, fraction, *, groups=None, random_state=None):
     groups : array-like of shape (n_samples,) or None, default=None
         Patient of each sample. None means that samples are independent.
     random_state : int, RandomState instance or None, default=None
-        Decides who is in which part.
+        Determines who is in which part.
 
     Returns
     -------

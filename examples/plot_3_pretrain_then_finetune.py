@@ -2,11 +2,11 @@
 Pretrain on reports, fine-tune for risk
 =======================================
 
-A cohort with follow-up holds few events, but any archive holds ECGs with what was said
-of them. Here the network first learns from simulated ECGs with SCP statements, then
-from a small cohort with outcomes; beside it an encoder that comes with the package and
-was pretrained already. With PTB-XL at hand, pass its folder, and the first step is done
-on real ECGs and their statements::
+A cohort with follow-up holds few events, but any archive holds ECGs with reports. Here
+a network first learns from simulated ECGs with SCP statements, then from a small cohort
+with outcomes. It is compared with an encoder that comes with the package, already
+pretrained. With PTB-XL at hand, pass its folder, and the first step uses real ECGs and
+their statements::
 
     python examples/plot_3_pretrain_then_finetune.py --ptbxl ptb-xl/1.0.3
 """
@@ -31,13 +31,13 @@ from ecgdan_sk import DualAttentionSurvival, ECGReportPretrainer, encoders
 from ecgdan_sk.baselines import PenalisedCox
 from ecgdan_sk.datasets import load_ptbxl, make_ecg_cohort
 from ecgdan_sk.metrics import compare_models
-from ecgdan_sk.model_selection import RepeatedEventKFold
+from ecgdan_sk.model_selection import EventKFold
 
 parser = argparse.ArgumentParser(description="Pretraining against none.")
 parser.add_argument("--ptbxl", metavar="FOLDER", help="pretrain on PTB-XL instead")
 parser.add_argument("--small", action="store_true", help="a quick run")
 options, _ = parser.parse_known_args()
-n_source, n_epochs = (150, 4) if options.small else (500, 20)
+n_source, n_patients, n_epochs = (150, 150, 4) if options.small else (500, 250, 20)
 
 if options.ptbxl:
     source = load_ptbxl(options.ptbxl, sampling_rate=100)
@@ -50,8 +50,8 @@ for codes in source.scp_codes[:3]:
 # Pretraining
 # -----------
 #
-# ECGs and statements are brought together in one space. The pretrainer can then say
-# how well any prompt fits an ECG that it has not seen, without having been trained to.
+# The pretrainer brings ECGs and statements together in one space. It can then say how
+# well any prompt fits a new ECG, also a prompt that it was not trained on.
 
 pretrainer = ECGReportPretrainer(
     batch_size=32, max_epochs=n_epochs, patience=n_epochs, random_state=0
@@ -59,7 +59,7 @@ pretrainer = ECGReportPretrainer(
 pretrainer.fit(source.X, source.scp_codes)
 
 cohort = make_ecg_cohort(
-    n_source // 2, sampling_rate=100, event_rate=0.2, risk="both", random_state=0
+    n_patients, sampling_rate=100, event_rate=0.2, risk="both", random_state=0
 )
 classes = ["NORM", "MI", "STTC", "CD", "HYP"]
 shown = pretrainer.zero_shot(cohort.X, classes)
@@ -70,10 +70,10 @@ print(pd.DataFrame(shown, index=statements, columns=classes).head(7).round(2))
 # Fine-tuning
 # -----------
 #
-# The same folds for five models: a network from scratch, one that starts from the
-# encoder just pretrained, and a Cox model on the features of that encoder as it is;
-# then the last two with a ready encoder, of which the name is all that is needed. Its
-# card says what it was trained on, under which licence, and what it does not know.
+# Five models are tested on the same five folds: a network from scratch; a network that
+# starts from the encoder just pretrained; a Cox model on the features of that encoder;
+# and the same two with an encoder of the package, chosen by its name. Its card lists
+# the training data, the licence and the limits of the encoder.
 
 ready = "ptbxl-100hz"
 print(encoders.card(ready)["attribution"])
@@ -91,7 +91,7 @@ models = {
         encoders.Encoder(ready, sampling_rate=100), StandardScaler(), PenalisedCox()
     ),
 }
-folds = RepeatedEventKFold(2, n_repeats=1 if options.small else 2, random_state=0)
+folds = EventKFold(5, random_state=0)
 scores = {name: [] for name in models}
 for train, test in folds.split(cohort.X, cohort.y):
     for name, model in models.items():
@@ -99,16 +99,17 @@ for train, test in folds.split(cohort.X, cohort.y):
         scores[name].append(model.score(cohort.X[test], cohort.y[test]))
 for name, values in scores.items():
     print(f"{name:18} C-index {np.mean(values):.3f}")
-gain = compare_models(scores["Ready"], scores["From scratch"], n_splits=2)
-print(f"ready - scratch {gain.value:+.3f} [{gain.low:+.3f}, {gain.high:+.3f}]")
+gain = compare_models(scores["Ready"], scores["From scratch"], n_splits=5)
+interval = f"95 % interval {gain.low:+.3f} to {gain.high:+.3f}"
+print(f"Ready - From scratch: {gain.value:+.3f}, {interval} (simulated)")
 
 # %%
-# What the encoder has learned
-# ----------------------------
+# Features and scores
+# -------------------
 #
-# Left, patients of the cohort by the two main directions of their features, coloured by
-# how well "normal" fits; right, the C-index of each fold. So few folds of so small a
-# cohort decide nothing: look at the interval above.
+# Left: the patients by the first two principal components of their features; the colour
+# shows how well "normal" fits. Right: the C-index of each fold. The cohort is small, so
+# read the paired interval above.
 
 place = PCA(2).fit_transform(pretrainer.transform(cohort.X))
 figure, (left, right) = plt.subplots(1, 2, figsize=(9, 4), layout="constrained")

@@ -60,7 +60,9 @@ def name_of(thing):
 def documented(thing):
     """Parameter -> text of its default, None where it has none, ... where ignored."""
     defaults = {}
-    for parameter in NumpyDocString(inspect.getdoc(thing))["Parameters"]:
+    sections = NumpyDocString(inspect.getdoc(thing))
+    # An estimator lists apart those that few have to set.
+    for parameter in sections["Parameters"] + sections["Other Parameters"]:
         _, found, default = parameter.type.partition("default=")
         ignored = " ".join(parameter.desc).startswith("Ignored")
         for name in parameter.name.split(", "):

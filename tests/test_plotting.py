@@ -401,6 +401,8 @@ def test_risks_of_an_estimator_are_out_of_fold(whas):
     assert display.p_value is None
     assert not any("p " in text.get_text() for text in display.ax_.texts)
     assert any("Log-rank p" in text.get_text() for text in same.ax_.texts)
+    pooled = KaplanMeierDisplay.from_predictions(y, risk, pooled_folds=True)
+    assert pooled.p_value is None
 
 
 def test_log_rank_p_is_that_of_lifelines(whas):

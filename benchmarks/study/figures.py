@@ -89,7 +89,9 @@ def top_risk(frame, title):
     for ax, method in zip(axes[0], methods):
         y, rank = out_of_fold_rank(frame[frame["method"] == method])
         cut = 1 - y["event"].mean()
-        KaplanMeierDisplay.from_predictions(y, rank, quantiles=(cut,), ax=ax)
+        KaplanMeierDisplay.from_predictions(
+            y, rank, quantiles=(cut,), pooled_folds=True, ax=ax
+        )
         ax.set_title(f"{method}: {_hazard_ratio(y, rank, cut)}", fontsize=8)
     lowest = min(ax.get_ylim()[0] for ax in axes[0])
     plt.setp(axes, ylim=(lowest, 1))

@@ -57,7 +57,7 @@ def read_encoder_weights(path):
     Parameters
     ----------
     path : str or path-like
-        Of the file.
+        Path of the file.
 
     Returns
     -------

@@ -44,7 +44,7 @@ Model = Annotated[
     ),
 ]
 Jobs = Annotated[int, typer.Option("--n-jobs", help="Processes; -1: all processors.")]
-Seed = Annotated[int, typer.Option("--seed", help="Decides all that is random.")]
+Seed = Annotated[int, typer.Option("--seed", help="Seed of all random numbers.")]
 Rate = Annotated[
     float | None,
     typer.Option(

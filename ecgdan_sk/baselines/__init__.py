@@ -1,4 +1,4 @@
-"""The models that a network has to beat, as pipelines over the same ECGs."""
+"""Reference models for the network, as pipelines over the same ECGs."""
 
 from ._covariates import Covariates
 from ._penalised_cox import PenalisedCox

@@ -7,7 +7,7 @@ from ..records._covariate_table import covariate_table
 
 
 class Covariates(TransformerMixin, BaseEstimator):
-    """What is known of the patients besides their ECGs, as a table.
+    """Covariates of the patients, such as age and sex, as a table.
 
     Parameters
     ----------
@@ -36,7 +36,7 @@ class Covariates(TransformerMixin, BaseEstimator):
         self.columns = columns
 
     def fit(self, X, y=None):
-        """Check that the columns are there, and that they hold numbers.
+        """Check that the columns exist and hold numbers.
 
         Parameters
         ----------

@@ -20,28 +20,28 @@ _RIDGE = 1e-6  # the solver asks for some absolute penalty
 
 
 class PenalisedCox(SurvivalAnalysisMixin, BaseEstimator):
-    """Cox model with a ridge or elastic-net penalty, chosen inside by cross-validation.
+    """Cox model with a ridge or elastic-net penalty, chosen by inner cross-validation.
 
-    The penalty is that with the highest cross-validated partial likelihood (Verweij and
-    van Houwelingen 1993), which few events tell better than their concordance does.
-    A path of penalties costs about one fit (Simon et al. 2011).
+    The penalty has the highest cross-validated partial likelihood (Verweij and van
+    Houwelingen 1993). With few events this criterion is more stable than the
+    concordance. A whole path of penalties costs about one fit (Simon et al. 2011).
 
     Parameters
     ----------
     l1_ratio : float, default=0.0
-        Share of the absolute penalty: 0 is ridge, 0.5 elastic net, 1 lasso.
+        Share of the L1 penalty: 0 is ridge, 0.5 elastic net, 1 lasso.
     n_alphas : int, default=30
         Number of penalties tried.
     alpha_min_ratio : float, default=0.0003
-        Weakest penalty tried over the strongest; at that, a lasso has no coefficients
-        left, and a ridge hardly any.
+        Ratio of the weakest penalty tried to the strongest. At the strongest, all
+        coefficients of a lasso are zero, and those of a ridge almost.
     cv : int, default=5
-        Number of folds; fewer where there are fewer events.
+        Number of folds; there are fewer if there are fewer events.
     n_unpenalised : int, default=0
-        First columns that the penalty leaves alone, such as age and sex, whose effect
-        a reference should not shrink.
+        Number of first columns without penalty. Use it for age and sex: a reference
+        model should not shrink their effects.
     random_state : int, RandomState instance or None, default=0
-        Decides the folds.
+        Determines the folds.
 
     Attributes
     ----------
@@ -112,8 +112,8 @@ class PenalisedCox(SurvivalAnalysisMixin, BaseEstimator):
         y : structured array of shape (n_samples,)
             Fields (event, time), as made by `sksurv.util.Surv`.
         groups : array-like of shape (n_samples,) or None, default=None
-            Patient of each sample; samples of one patient share a fold. None means the
-            `patient_ids` of `X` where it has them, else that samples are independent.
+            Patient of each sample; samples of one patient share a fold. None takes the
+            `patient_ids` of `X`; if there are none, samples count as independent.
 
         Returns
         -------
@@ -123,8 +123,8 @@ class PenalisedCox(SurvivalAnalysisMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            If `y` is not as described, too few events are there, or no column is left
-            to penalise.
+            If `y` is not as described, if there are too few events, or if no column is
+            left to penalise.
         """
         self._validate_params()
         groups = getattr(X, "patient_ids", None) if groups is None else groups

@@ -15,9 +15,9 @@ from ._trees import GradientBoostingSurvivalAnalysis, RandomSurvivalForest
 
 
 class PatientPipeline(Pipeline):
-    """A pipeline that tells its last step the patients of its ECGs.
+    """A pipeline that passes the patients of its ECGs to its last step.
 
-    The steps turn ECGs into a table, which knows no patients.
+    The steps turn ECGs into a table, which holds no patient identifiers.
     """
 
     def fit(self, X, y=None, *, groups=None, **params):
@@ -30,8 +30,8 @@ class PatientPipeline(Pipeline):
         y : structured array of shape (n_samples,)
             Fields (event, time), as made by `sksurv.util.Surv`.
         groups : array-like of shape (n_samples,) or None, default=None
-            Patient of each sample. None means the `patient_ids` of `X` where it has
-            them, else that samples are independent.
+            Patient of each sample. None takes the `patient_ids` of `X`; if there are
+            none, samples count as independent.
         **params : dict
             Passed on by the pipeline.
 
@@ -61,7 +61,7 @@ def cox_paper15(sampling_rate=None, *, random_state=0):
     sampling_rate : float or None, default=None
         Samples per second of the ECGs, in Hz. None takes that of `ECGRecords`.
     random_state : int, RandomState instance or None, default=0
-        Decides the folds in which the penalty is chosen.
+        Determines the folds in which the penalty is chosen.
 
     Returns
     -------
@@ -84,10 +84,10 @@ def cox_paper15(sampling_rate=None, *, random_state=0):
 
 
 def cox_measurements(sampling_rate=None, *, l1_ratio=0.0, random_state=0):
-    """Penalised Cox model of all measurements of an ECG: the traditional baseline.
+    """Penalised Cox model of all measurements of an ECG: the traditional method.
 
-    Missing measurements are replaced by their median and flagged, all are scaled, and
-    the penalty is chosen inside by cross-validation.
+    Missing measurements are replaced by their median and flagged. All are scaled. The
+    penalty is chosen by inner cross-validation.
 
     Parameters
     ----------
@@ -96,7 +96,7 @@ def cox_measurements(sampling_rate=None, *, l1_ratio=0.0, random_state=0):
     l1_ratio : float, default=0.0
         Share of the absolute penalty: 0 is ridge, 0.5 elastic net, 1 lasso.
     random_state : int, RandomState instance or None, default=0
-        Decides the folds in which the penalty is chosen.
+        Determines the folds in which the penalty is chosen.
 
     Returns
     -------
@@ -122,15 +122,16 @@ def cox_measurements(sampling_rate=None, *, l1_ratio=0.0, random_state=0):
 def cox_embedding(encoder, *, random_state=0):
     """Ridge Cox model of the features of an encoder that is not trained further.
 
-    Features are scaled, and the penalty is chosen inside by cross-validation.
+    Features are scaled. The penalty is chosen by inner cross-validation.
 
     Parameters
     ----------
     encoder : transformer
-        ECGs to features, such as `encoders.Encoder` or, with a `cache` so that folds
-        compute each ECG once, `encoders.FoundationEncoder`.
+        It turns ECGs into features, such as `encoders.Encoder` or
+        `encoders.FoundationEncoder`. Give the latter a `cache`, so that all folds
+        together compute each ECG once.
     random_state : int, RandomState instance or None, default=0
-        Decides the folds in which the penalty is chosen.
+        Determines the folds in which the penalty is chosen.
 
     Returns
     -------
@@ -153,14 +154,14 @@ def cox_embedding(encoder, *, random_state=0):
 
 
 def cox_covariates(columns=("age", "sex"), *, random_state=0):
-    """Ridge Cox model of what is known of the patients, without their ECGs.
+    """Ridge Cox model of covariates such as age and sex, without the ECG.
 
     Parameters
     ----------
     columns : sequence of str, default=("age", "sex")
         Numeric columns of `ECGRecords.covariates`.
     random_state : int, RandomState instance or None, default=0
-        Decides the folds in which the penalty is chosen.
+        Determines the folds in which the penalty is chosen.
 
     Returns
     -------
@@ -190,7 +191,7 @@ def gradient_boosting(sampling_rate=None, *, random_state=0):
     sampling_rate : float or None, default=None
         Samples per second of the ECGs, in Hz. None takes that of `ECGRecords`.
     random_state : int, RandomState instance or None, default=0
-        Decides subsamples and candidate features.
+        Determines the subsamples and the candidate features.
 
     Returns
     -------
@@ -224,7 +225,7 @@ def survival_forest(sampling_rate=None, *, n_jobs=None, random_state=0):
     n_jobs : int or None, default=None
         Processes that share the trees.
     random_state : int, RandomState instance or None, default=0
-        Decides the trees.
+        Determines the trees.
 
     Returns
     -------
@@ -247,7 +248,7 @@ def cox_random_convolutions(n_kernels=10_000, *, n_jobs=1, random_state=0):
     """Ridge Cox model of random convolutions: MiniRocket (Dempster et al. 2021).
 
     The features are those of aeon's MiniRocket, reduced to the principal components
-    that hold 95 per cent of their variance.
+    that explain 95 % of their variance.
 
     Parameters
     ----------
@@ -256,7 +257,7 @@ def cox_random_convolutions(n_kernels=10_000, *, n_jobs=1, random_state=0):
     n_jobs : int, default=1
         Threads that share the convolutions.
     random_state : int or None, default=0
-        Decides the convolutions and the folds in which the penalty is chosen.
+        Determines the convolutions, and the folds in which the penalty is chosen.
 
     Returns
     -------

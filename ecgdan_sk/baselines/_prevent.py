@@ -1,4 +1,4 @@
-"""The PREVENT equation for heart failure, a published risk to be compared with."""
+"""The PREVENT equation for heart failure, a published risk for comparison."""
 
 import numpy as np
 import pandas as pd
@@ -43,19 +43,20 @@ _TEN_YEARS = 3652.5
 class PreventHF(BaseEstimator):
     """Ten-year risk of heart failure by the PREVENT base equation, without an ECG.
 
-    A published logistic equation: there is nothing to fit. It reads the covariates of
-    the recordings: `age` in years, `sex` (0 male, 1 female), `systolic_bp` in mmHg,
-    `bmi` in kg/m2, `egfr` (CKD-EPI 2021) in ml/min/1.73 m2, and `diabetes`, `smoking`
-    and `bp_treated` (0 or 1).
+    A published logistic equation, so nothing is fitted. It reads the covariates of the
+    recordings: `age` in years, `sex` (0 male, 1 female), `systolic_bp` in mmHg, `bmi`
+    in kg/m2, `egfr` (CKD-EPI 2021) in ml/min/1.73 m2, and `diabetes`, `smoking` and
+    `bp_treated` (0 or 1).
 
     Parameters
     ----------
     columns : dict or None, default=None
-        Names of these columns in `ECGRecords.covariates`, where they differ, such as
+        Your names of these columns in `ECGRecords.covariates`, if they differ, such as
         ``{"systolic_bp": "sbp"}``.
     outside : {"raise", "nan"}, default="raise"
-        What follows from people the equation is not for: ages outside of 30 to 79, or
-        missing values. "nan" gives them no risk, and warns with their number.
+        Treatment of patients for whom the equation is not valid: age outside 30 to 79,
+        or missing values. "raise" raises an error; "nan" gives them NaN and warns with
+        their number.
 
     References
     ----------
@@ -84,7 +85,7 @@ class PreventHF(BaseEstimator):
         self.outside = outside
 
     def fit(self, X, y=None):
-        """Check that the columns are there; nothing is learned.
+        """Check that the columns exist; nothing is learned.
 
         Parameters
         ----------
@@ -113,7 +114,7 @@ class PreventHF(BaseEstimator):
         Returns
         -------
         ndarray of shape (n_samples,)
-            NaN for people the equation is not for, with ``outside="nan"``.
+            With ``outside="nan"``, NaN for patients for whom the equation is not valid.
         """
         table = self._table(X)
         is_outside = self._outside(table)
@@ -133,18 +134,18 @@ class PreventHF(BaseEstimator):
         X : ECGRecords or DataFrame
             Recordings with covariates, or the covariates alone.
         time : float, default=3652.5
-            Ten years in days, the one horizon of the equation.
+            Ten years in days, the only horizon of the equation.
 
         Returns
         -------
         ndarray of shape (n_samples,)
-            Between 0 and 1; NaN for people the equation is not for, with
-            ``outside="nan"``.
+            Between 0 and 1. With ``outside="nan"``, NaN for patients for whom the
+            equation is not valid.
 
         Raises
         ------
         ValueError
-            If `time` is not ten years, give or take a week.
+            If `time` differs from ten years by more than a week.
         """
         if not abs(time - _TEN_YEARS) <= 7:
             raise ValueError(
@@ -161,7 +162,7 @@ class PreventHF(BaseEstimator):
         X : ECGRecords or DataFrame
             Recordings with covariates, or the covariates alone.
         times : float or array-like of shape (1,)
-            Ten years in days, the one horizon of the equation.
+            Ten years in days, the only horizon of the equation.
 
         Returns
         -------

@@ -24,7 +24,7 @@ class RandomConvolutions(TransformerMixin, BaseEstimator):
     n_jobs : int, default=1
         Threads that share the convolutions.
     random_state : int, RandomState instance or None, default=None
-        Decides the convolutions.
+        Determines the convolutions.
 
     Attributes
     ----------
@@ -81,7 +81,7 @@ class RandomConvolutions(TransformerMixin, BaseEstimator):
         return self
 
     def transform(self, X):
-        """Share of positive values of each convolution.
+        """Share of positive values in the output of each convolution.
 
         Parameters
         ----------

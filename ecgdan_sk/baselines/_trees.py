@@ -1,4 +1,4 @@
-"""Trees of scikit-survival that take whatever target the other estimators take.
+"""Trees of scikit-survival that take the same targets as the other estimators.
 
 They keep their names, by which pipelines call their steps.
 """

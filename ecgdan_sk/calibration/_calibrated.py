@@ -88,7 +88,7 @@ class CalibratedSurvival(SurvivalCurves, MetaEstimatorMixin, BaseEstimator):
         Parameters
         ----------
         X : array-like of shape (n_samples, ...) or ECGRecords
-            What the estimator takes.
+            ECGs in the form that the estimator takes.
         y : structured array of shape (n_samples,)
             Fields (event, time), as made by `sksurv.util.Surv`.
         entry : array-like of shape (n_samples,) or None, default=None
@@ -154,7 +154,7 @@ class CalibratedSurvival(SurvivalCurves, MetaEstimatorMixin, BaseEstimator):
         Parameters
         ----------
         X : array-like of shape (n_samples, ...) or ECGRecords
-            What the estimator takes.
+            ECGs in the form that the estimator takes.
 
         Returns
         -------
@@ -170,7 +170,7 @@ class CalibratedSurvival(SurvivalCurves, MetaEstimatorMixin, BaseEstimator):
         Parameters
         ----------
         X : array-like of shape (n_samples, ...) or ECGRecords
-            What the estimator takes.
+            ECGs in the form that the estimator takes.
         y : structured array of shape (n_samples,)
             Fields (event, time).
         entry : array-like of shape (n_samples,) or None, default=None
@@ -191,7 +191,7 @@ class CalibratedSurvival(SurvivalCurves, MetaEstimatorMixin, BaseEstimator):
         Parameters
         ----------
         path : str or path-like
-            Of the file, by custom ending in ".safetensors"; replaced as a whole.
+            Path, usually with the ending ".safetensors". An existing file is replaced.
 
         Returns
         -------
@@ -205,7 +205,7 @@ class CalibratedSurvival(SurvivalCurves, MetaEstimatorMixin, BaseEstimator):
 
         See Also
         --------
-        load : The way back.
+        load : Read the file.
 
         Notes
         -----
@@ -226,12 +226,12 @@ class CalibratedSurvival(SurvivalCurves, MetaEstimatorMixin, BaseEstimator):
         Parameters
         ----------
         path : str or path-like
-            Of the file.
+            Path of the file.
 
         Returns
         -------
         CalibratedSurvival
-            It predicts bit for bit what the saved one predicts on the same machine.
+            On the same machine it predicts the same as the saved one, bit for bit.
 
         Raises
         ------

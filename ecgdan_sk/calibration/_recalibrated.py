@@ -103,7 +103,7 @@ class RecalibratedSurvival(SurvivalCurves, MetaEstimatorMixin, BaseEstimator):
         Parameters
         ----------
         X : array-like of shape (n_samples, ...) or ECGRecords
-            What the estimator takes.
+            ECGs in the form that the estimator takes.
         y : structured array of shape (n_samples,)
             Fields (event, time), as made by `sksurv.util.Surv`.
         entry : array-like of shape (n_samples,) or None, default=None
@@ -187,7 +187,7 @@ class RecalibratedSurvival(SurvivalCurves, MetaEstimatorMixin, BaseEstimator):
         Parameters
         ----------
         X : array-like of shape (n_samples, ...) or ECGRecords
-            What the estimator takes.
+            ECGs in the form that the estimator takes.
 
         Returns
         -------
@@ -203,7 +203,7 @@ class RecalibratedSurvival(SurvivalCurves, MetaEstimatorMixin, BaseEstimator):
         Parameters
         ----------
         X : array-like of shape (n_samples, ...) or ECGRecords
-            What the estimator takes.
+            ECGs in the form that the estimator takes.
         y : structured array of shape (n_samples,)
             Fields (event, time).
         entry : array-like of shape (n_samples,) or None, default=None
@@ -224,7 +224,7 @@ class RecalibratedSurvival(SurvivalCurves, MetaEstimatorMixin, BaseEstimator):
         Parameters
         ----------
         path : str or path-like
-            Of the file, by custom ending in ".safetensors"; replaced as a whole.
+            Path, usually with the ending ".safetensors". An existing file is replaced.
 
         Returns
         -------
@@ -249,12 +249,12 @@ class RecalibratedSurvival(SurvivalCurves, MetaEstimatorMixin, BaseEstimator):
         Parameters
         ----------
         path : str or path-like
-            Of the file.
+            Path of the file.
 
         Returns
         -------
         RecalibratedSurvival
-            It predicts bit for bit what the saved one predicts on the same machine.
+            On the same machine it predicts the same as the saved one, bit for bit.
 
         Raises
         ------
@@ -320,7 +320,7 @@ def recalibrate(estimator, X, y, *, entry=None, method="auto", level=0.05):
         Fitted survival estimator with `predict` and `predict_survival_function`. It is
         neither cloned nor fitted again.
     X : array-like of shape (n_samples, ...) or ECGRecords
-        What the estimator takes.
+        ECGs in the form that the estimator takes.
     y : structured array of shape (n_samples,)
         Fields (event, time), as made by `sksurv.util.Surv`.
     entry : array-like of shape (n_samples,) or None, default=None

@@ -174,7 +174,7 @@ class Encoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         Parameters
         ----------
         path : str or path-like
-            Of the file, replaced as a whole.
+            Path of the file. An existing file is replaced.
         format : {"onnx", "torch"}, default="onnx"
             "onnx" runs in onnxruntime. "torch" is read by `torch.export.load`, which
             took the place of TorchScript.

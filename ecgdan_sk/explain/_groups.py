@@ -80,7 +80,7 @@ def compare_groups(explanation, groups, *, n_permutations=9999, random_state=Non
     n_permutations : int, default=9999
         Random permutations.
     random_state : int, RandomState instance or None, default=None
-        Decides the permutations.
+        Determines the permutations.
 
     Returns
     -------

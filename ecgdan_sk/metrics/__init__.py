@@ -1,4 +1,4 @@
-"""Scores of survival predictions: `metric(y_true, y_pred)`, as `make_scorer` wants."""
+"""Scores of survival predictions: `metric(y_true, y_pred)`, ready for `make_scorer`."""
 
 from ._at_times import (
     brier_score,

@@ -1,11 +1,12 @@
-"""Scores at given times, censoring undone by inverse probability weights.
+"""Scores at given times, corrected for censoring by inverse probability weights.
 
-scikit-survival has these scores too, and the tests hold them equal where no times are
-tied; but it estimates the censoring from the follow-up of the whole training set, which
-a fitted model does not (and, to be shared, should not) hold, and it weighs an event by
-the probability of not being censored up to and including its time. Events come first
-here, so that theirs is the probability just before (Graf et al., 1999): on monthly
-times the difference is about 1 % of a Brier score, on yearly ones 15 %.
+scikit-survival has these scores too, and the tests compare them: they are equal where
+no times are tied. There are two differences. scikit-survival estimates the censoring
+from the follow-up of the whole training set; a fitted model does not hold it, so that
+it can be shared. And scikit-survival weighs an event by the probability of not being
+censored up to and including its time; here it is the probability just before that time
+(Graf et al., 1999). With monthly times the Brier score differs by about 1 %, with
+yearly times by 15 %.
 """
 
 import numpy as np
@@ -21,16 +22,16 @@ from ._concordance import sum_by_stratum
 def cumulative_dynamic_auc(
     y_true, y_pred, *, times, censoring=None, strata=None, entry=None
 ):
-    """Area under the ROC curve at each time: event by then against none until then.
+    """Area under the ROC curve at each time: event by then against no event until then.
 
     Parameters
     ----------
     y_true : structured array of shape (n_samples,)
         Fields (event, time), as made by `sksurv.util.Surv`.
     y_pred : array-like of shape (n_samples,) or (n_samples, n_times)
-        Predicted risk, on any scale, the same for all times or one for each.
+        Predicted risk, on any scale: one for all times, or one for each time.
     times : float or array-like of shape (n_times,)
-        When to score, in the unit of `y_true`.
+        Times of the scores, in the unit of `y_true`.
     censoring : CensoringKaplanMeier, structured array or None, default=None
         Censoring distribution: the `censoring_` of a fitted estimator, or the target
         it was fitted on. None estimates it from `y_true`.
@@ -38,20 +39,20 @@ def cumulative_dynamic_auc(
         Stratum of each sample; only samples of the same stratum are compared. None
         compares all.
     entry : array-like of shape (n_samples,) or None, default=None
-        When each sample came under observation, on the scale of the times; only samples
-        that were at risk together are compared, and samples that could not be followed
-        until a time do not count then. None means at 0.
+        Start of observation of each sample, on the scale of the times. Only samples
+        that were at risk together are compared. A sample that could not be followed
+        until a time does not count at that time. None means 0.
 
     Returns
     -------
     float or ndarray of shape (n_times,)
-        Between 0 and 1; 0.5 is chance. A float where `times` is one.
+        Between 0 and 1; 0.5 is chance. A float if `times` is a number.
 
     Raises
     ------
     ValueError
-        If nobody had the event by one of the times, or nobody was followed longer, or
-        the censoring distribution has ended.
+        If nobody had the event by one of the times, if nobody was followed longer, or
+        if the censoring distribution ends before.
 
     References
     ----------
@@ -90,17 +91,18 @@ def cumulative_dynamic_auc(
 
 
 def integrated_auc(y_true, y_pred, *, times, censoring=None, strata=None, entry=None):
-    """Mean over time of `cumulative_dynamic_auc`, weighted by when events happen.
+    """Mean over time of `cumulative_dynamic_auc`, weighted by the times of the events.
 
     Parameters
     ----------
     y_true : structured array of shape (n_samples,)
         Fields (event, time), as made by `sksurv.util.Surv`.
     y_pred : array-like of shape (n_samples,) or (n_samples, n_times)
-        Predicted risk, on any scale, the same for all times or one for each.
+        Predicted risk, on any scale: one for all times, or one for each time.
     times : array-like of shape (n_times,)
-        Increasing times, in the unit of `y_true`. Each stands for the time since the
-        previous one, and weighs by the fall of the survival curve in it.
+        Increasing times, in the unit of `y_true`. Each time stands for the interval
+        since the previous one; its weight is the fall of the survival curve in that
+        interval.
     censoring : CensoringKaplanMeier, structured array or None, default=None
         Censoring distribution, see `cumulative_dynamic_auc`.
     strata, entry : array-like of shape (n_samples,) or None, default=None
@@ -140,22 +142,22 @@ def brier_score(y_true, y_pred, *, times, censoring=None, entry=None):
     y_true : structured array of shape (n_samples,)
         Fields (event, time), as made by `sksurv.util.Surv`.
     y_pred : array-like of shape (n_samples, n_times), or (n_samples,) for one time
-        Predicted probabilities of being without event at each time (survival, not
-        risk); with `entry`, given that there was none until then.
+        Predicted probabilities of no event until each time (survival, not risk); with
+        `entry`, given no event until entry.
     times : float or array-like of shape (n_times,)
-        When to score, in the unit of `y_true`.
+        Times of the scores, in the unit of `y_true`.
     censoring : CensoringKaplanMeier, structured array or None, default=None
         Censoring distribution: the `censoring_` of a fitted estimator, or the target
         it was fitted on. None estimates it from `y_true`.
     entry : array-like of shape (n_samples,) or None, default=None
-        When each sample came under observation, on the scale of the times. A sample
-        counts at the times after its entry until which it could be followed. None means
-        at 0.
+        Start of observation of each sample, on the scale of the times. A sample counts
+        at the times after its entry, as long as it could be followed. None means 0.
 
     Returns
     -------
     float or ndarray of shape (n_times,)
-        0 is perfect; 0.25 is what 0.5 for everyone gets. A float where `times` is one.
+        0 is perfect; a prediction of 0.5 for everyone gets 0.25. A float if `times` is
+        a number.
 
     Raises
     ------
@@ -205,18 +207,18 @@ def integrated_brier_score(y_true, y_pred, *, times, censoring=None, entry=None)
     y_true : structured array of shape (n_samples,)
         Fields (event, time), as made by `sksurv.util.Surv`.
     y_pred : array-like of shape (n_samples, n_times)
-        Predicted probabilities of being without event at each time.
+        Predicted probabilities of no event until each time.
     times : array-like of shape (n_times,)
         At least two increasing times, in the unit of `y_true`.
     censoring : CensoringKaplanMeier, structured array or None, default=None
         Censoring distribution, see `brier_score`.
     entry : array-like of shape (n_samples,) or None, default=None
-        When each sample came under observation, see `brier_score`.
+        Start of observation of each sample, see `brier_score`.
 
     Returns
     -------
     float
-        0 is perfect; 0.25 is what 0.5 for everyone gets.
+        0 is perfect; a prediction of 0.5 for everyone gets 0.25.
 
     References
     ----------

@@ -1,4 +1,4 @@
-"""How sure a score is: intervals by resampling patients."""
+"""Confidence intervals of scores, by resampling patients."""
 
 from typing import NamedTuple
 
@@ -63,44 +63,44 @@ def bootstrap_ci(
 ):
     """Bootstrap interval of a score on a test set.
 
-    Patients are drawn with replacement, each with all samples. Where the metric looks
-    at the order of the risks alone, those with and those without event are drawn apart,
-    so that each replicate holds as many events as the data. Any other score depends on
-    the number of events too, which then varies. The model is not trained anew: the
-    interval says how the score varies over test sets, not over training sets.
+    Patients are drawn with replacement, each with all of its samples. If the metric
+    uses only the order of the risks, patients with and without event are drawn
+    separately, so that each replicate holds as many events as the data. For any other
+    metric the number of events varies too. The model is not trained again: the interval
+    shows how the score varies over test sets, not over training sets.
 
     Parameters
     ----------
     metric : callable
         `metric(y_true, y_pred, **per_sample)` -> float. Fix other arguments by
-        `functools.partial`, through which the metrics of ranks of this package (both
-        concordance indices, AUC) are known. For `concordance_index` itself the
-        replicates are computed together, from how often each sample was drawn.
+        `functools.partial`; the rank metrics of this package (both concordance indices,
+        AUC) are recognised through it. For `concordance_index` all replicates are
+        computed together, which is fast.
     y_true : structured array of shape (n_samples,)
         Fields (event, time), as made by `sksurv.util.Surv`.
     y_pred : array-like of shape (n_samples, ...)
-        What the metric takes.
+        Predictions, as the metric takes them.
     groups : array-like of shape (n_samples,) or None, default=None
         Patient of each sample. None means one sample each.
     per_sample : dict of array-like of shape (n_samples,) or None, default=None
-        What else the metric takes for each sample, such as `entry` or `sample_weight`.
-        None means nothing.
+        Further arguments of the metric with one value per sample, such as `entry` or
+        `sample_weight`. None means no such argument.
     method : {"bca", "percentile", "jackknife"}, default="bca"
-        Bias-corrected and accelerated, or plain percentiles of the replicates.
-        "jackknife" draws none: the interval is normal, by the standard error of leaving
-        out each patient, or each of 200 blocks. Take it for the calibration slope and
-        intercept, of which replicates of few events diverge.
+        "bca" is bias-corrected and accelerated; "percentile" takes plain percentiles of
+        the replicates. "jackknife" draws no replicates: it leaves out each patient, or
+        each of 200 blocks of patients, and gives a normal interval. Use it for the
+        calibration slope and intercept: with few events their replicates diverge.
     n_resamples : int, default=1000
         Number of replicates.
     confidence_level : float, default=0.95
         Coverage of the interval.
     random_state : int, RandomState instance or None, default=None
-        Decides the draws.
+        Determines the draws.
 
     Returns
     -------
     ConfidenceInterval
-        The score of the data themselves, and the interval.
+        The score of the original data, and the interval.
 
     Raises
     ------

@@ -12,7 +12,7 @@ from .._outcomes import check_survival
 class CensoringKaplanMeier:
     """Kaplan-Meier estimate of the time to censoring.
 
-    Holds the curve alone, no individual follow-up, so that a model can be shared.
+    It holds only the curve and no individual follow-up, so that a model can be shared.
 
     Attributes
     ----------
@@ -43,13 +43,13 @@ class CensoringKaplanMeier:
         Parameters
         ----------
         event : array-like of shape (n_samples,)
-            Whether, or of which cause, the event came; False or 0 means censored.
+            Whether the event happened, or its cause; False or 0 means censored.
         time : array-like of shape (n_samples,)
-            When, in the unit of the target.
+            Time of the event or of censoring, in the unit of the target.
         entry : array-like of shape (n_samples,) or None, default=None
-            When each sample came under observation. Follow-up begins there, so the
-            censoring is taken to depend on the time since then: studies end so many
-            years after they recruited, not at an age. None means at 0.
+            Start of observation of each sample. Censoring is taken to depend on the
+            time since entry: a study ends some years after recruitment, not at an age.
+            None means 0.
 
         Returns
         -------
@@ -77,9 +77,9 @@ class CensoringKaplanMeier:
         Parameters
         ----------
         times : array-like of shape (n_times,)
-            Any times; after the last known one the curve is held.
+            Any times; after its last step the curve stays constant.
         before : bool, default=False
-            Whether those censored at the very time still count as not censored.
+            Whether a sample censored exactly at the time still counts as not censored.
 
         Returns
         -------
@@ -92,29 +92,29 @@ class CensoringKaplanMeier:
     def weights(self, times, needed, *, before=True):
         """Inverse probabilities of not being censored.
 
-        An event at a time is seen if the censoring does not come before it, so that its
-        weight takes the curve just before the time (Graf et al., 1999). Who is without
-        event at a time is seen if the censoring comes later.
+        An event is seen if censoring does not come before it, so its weight takes the
+        curve just before its time (Graf et al., 1999). A sample without event at a time
+        is seen if its censoring comes later.
 
         Parameters
         ----------
         times : array-like of shape (n_samples,)
-            When each sample is needed.
+            Time at which each sample is needed.
         needed : ndarray of bool of shape (n_samples,)
-            Which samples are.
+            Which samples are needed.
         before : bool, default=True
-            Whether the samples have their event at these times; False means that they
-            are followed beyond.
+            True if the samples have their event at these times; False if they are
+            followed beyond these times.
 
         Returns
         -------
         ndarray of shape (n_samples,)
-            0 for samples that are not needed.
+            Weights; 0 for samples that are not needed.
 
         Raises
         ------
         ValueError
-            If a sample is needed after the curve has ended.
+            If a sample is needed after the end of the curve.
         """
         times = np.asarray(times, dtype=np.float64)
         late = np.flatnonzero(needed & ~self.knows(times, before=before))
@@ -137,7 +137,7 @@ class CensoringKaplanMeier:
         times : ndarray
             When.
         before : bool, default=True
-            Whether an event is looked for; False means follow-up beyond the time.
+            True for an event at the time; False for follow-up beyond it.
 
         Returns
         -------
@@ -152,20 +152,20 @@ class CensoringKaplanMeier:
         return max(self.end_, self.times_.max(initial=0.0))
 
     def weights_at(self, at, event, time, entry=None):
-        """Weights of who had the event by a time, and of who is without it then.
+        """Weights of samples with the event by a time, and of samples without it then.
 
-        Each kind stands for those of its kind who were censored, so that both together
-        add up to the number of samples but for chance.
+        Samples that were seen stand for similar samples that were censored. Both kinds
+        of weights together add up to about the number of samples.
 
         Parameters
         ----------
         at : float
-            When to look.
+            The time.
         event, time : ndarray of shape (n_samples,)
-            Whether and when the event came; False means censored.
+            Event and time of each sample; False means censored.
         entry : ndarray of shape (n_samples,) or None, default=None
-            When each sample came under observation. Samples that entered later than
-            `at`, or too early to be followed until then, have no weight.
+            Start of observation of each sample. Samples that entered later than `at`,
+            or too early to be followed until `at`, have weight 0.
 
         Returns
         -------
@@ -185,19 +185,19 @@ class CensoringKaplanMeier:
         return cases, self.weights(lag, counts & (time > lag), before=False)
 
     def reach(self, at, entry):
-        """Which samples came under observation before a time, and not too early.
+        """Samples that came under observation before a time, and not too early for it.
 
         Parameters
         ----------
         at : float
-            When to look.
+            The time.
         entry : ndarray of shape (n_samples,)
-            When each sample came under observation.
+            Start of observation of each sample.
 
         Returns
         -------
         ndarray of bool of shape (n_samples,)
-            False also where `at` is later after entry than anybody was followed.
+            Also False if nobody was followed for as long as from the entry to `at`.
         """
         lag = since(entry, at)
         return (lag > 0) & self.knows(lag, before=False)
@@ -236,10 +236,10 @@ def _has(name):
 
 
 class WithCensoring(MetaEstimatorMixin, BaseEstimator):
-    """Any survival estimator, with the censoring curve of its training set kept.
+    """Any survival estimator, together with the censoring curve of its training set.
 
-    `survival_scorers` needs that curve. The estimators of this package keep it
-    themselves; others, such as scikit-survival's, are wrapped in this.
+    `survival_scorers` needs that curve. The estimators of this package keep it; wrap
+    others, such as those of scikit-survival, in this class.
 
     Parameters
     ----------
@@ -273,12 +273,12 @@ class WithCensoring(MetaEstimatorMixin, BaseEstimator):
         Parameters
         ----------
         X : array-like of shape (n_samples, ...)
-            What the estimator takes.
+            Input of the estimator.
         y : structured array of shape (n_samples,)
             Fields (event, time), as made by `sksurv.util.Surv`.
         entry : array-like of shape (n_samples,) or None, default=None
-            When each sample came under observation; also passed to the estimator's
-            `fit`. None passes nothing.
+            Start of observation of each sample; it is also passed to `fit` of the
+            estimator. None passes nothing.
         **fit_params : dict
             Passed to the estimator's `fit`.
 
@@ -300,7 +300,7 @@ class WithCensoring(MetaEstimatorMixin, BaseEstimator):
         Parameters
         ----------
         X : array-like of shape (n_samples, ...)
-            What the estimator takes.
+            Input of the estimator.
 
         Returns
         -------
@@ -317,7 +317,7 @@ class WithCensoring(MetaEstimatorMixin, BaseEstimator):
         Parameters
         ----------
         X : array-like of shape (n_samples, ...)
-            What the estimator takes.
+            Input of the estimator.
         **params : dict
             Passed to the estimator.
 
@@ -336,7 +336,7 @@ class WithCensoring(MetaEstimatorMixin, BaseEstimator):
         Parameters
         ----------
         X : array-like of shape (n_samples, ...)
-            What the estimator takes.
+            Input of the estimator.
         **params : dict
             Passed to the estimator.
 
@@ -355,7 +355,7 @@ class WithCensoring(MetaEstimatorMixin, BaseEstimator):
         Parameters
         ----------
         X : array-like of shape (n_samples, ...)
-            What the estimator takes.
+            Input of the estimator.
         y : structured array of shape (n_samples,)
             Fields (event, time).
 

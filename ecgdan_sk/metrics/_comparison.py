@@ -21,7 +21,7 @@ class Difference(NamedTuple):
     value, low, high : float
         The difference, and the ends of its interval.
     p_value : float
-        Two-sided, of no difference.
+        Two-sided p-value of no difference.
     """
 
     value: float
@@ -33,23 +33,23 @@ class Difference(NamedTuple):
 def compare_models(scores_a, scores_b, *, n_splits, confidence_level=0.95):
     """Difference of two models' cross-validation scores, by the corrected t-test.
 
-    The training sets of the folds overlap, so the scores are not independent and the
-    plain paired t-test finds differences that are none. The variance is corrected for
-    the overlap (Nadeau and Bengio, 2003), and there are no more degrees of freedom than
-    in five repeats of two folds (Dietterich, 1998): further folds of the same patients
-    say little more of how much the difference varies. With one for each fold but one of
-    each repeat, ten repeats of five folds found a difference of equally good models in
-    10 %, now in 4 to 6 %. The rule is counted, not proved, by
-    `benchmarks/bench_statistics.py`.
+    The training sets of the folds overlap, so the scores are not independent, and the
+    plain paired t-test finds differences where there are none. The variance is
+    therefore corrected for the overlap (Nadeau and Bengio, 2003), and the degrees of
+    freedom are at most five, as in five repeats of two folds (Dietterich, 1998),
+    because more folds of the same patients add little information. With ten repeats of
+    five folds, the test found a difference between equally good models in 4 to 6 % of
+    simulations; without the limit of five, in 10 %. `benchmarks/bench_statistics.py`
+    counted this; it is not proved.
 
     Parameters
     ----------
     scores_a, scores_b : array-like of shape (n_folds,)
-        Scores of both models on the same folds, in the same order, as `cross_val_score`
-        gives them with a splitter whose `random_state` is an int.
+        Scores of both models on the same folds, in the same order. `cross_val_score`
+        gives such scores if the `random_state` of the splitter is an int.
     n_splits : int
-        Number of folds of one repeat, as `RepeatedEventKFold` takes it: 2 means that
-        half of the samples were used to train and half to test.
+        Number of folds of one repeat, as in `RepeatedEventKFold`: 2 means that half of
+        the samples trained the model and the other half tested it.
     confidence_level : float, default=0.95
         Coverage of the interval.
 
@@ -107,14 +107,14 @@ def paired_c_index_difference(
 ):
     """Difference of the concordance indices of two risks on the same samples.
 
-    Both indices are ratios of sums over pairs; how much each sample moves the
-    difference gives its standard error without resampling, in O(n log n).
+    The standard error comes from the influence of each sample on the difference,
+    without resampling, in O(n log n).
 
-    The risks are taken as given, as those of two models on a test set that neither has
-    seen. Risks of cross-validation are not: models of different folds share patients,
-    so that on pooled ranks of `out_of_fold` this test finds differences where there are
-    none, in 11 to 18 % instead of 5 %. Compare the scores of repeated folds by
-    `compare_models` there, which does so in 2 to 7 %.
+    Use it on a test set that neither model has seen. Do not use it on the risks of a
+    cross-validation: the models of different folds share patients, and with the pooled
+    ranks of `out_of_fold` this test finds differences where there are none in 11 to
+    18 % instead of 5 %. For a cross-validation, use `compare_models` on the scores of
+    repeated folds; there the error is 2 to 7 %.
 
     Parameters
     ----------
@@ -123,9 +123,10 @@ def paired_c_index_difference(
     a, b : array-like of shape (n_samples,)
         Predicted risks of both models; higher means an earlier event.
     groups : array-like of shape (n_samples,) or None, default=None
-        Patient of each sample, where patients have several. None means one each.
+        Patient of each sample, if patients have several samples. None means that each
+        sample is a patient.
     sample_weight : array-like of shape (n_samples,) or None, default=None
-        Weight of each sample; a pair weighs the product. None means 1.
+        Weight of each sample; the weight of a pair is the product. None means 1.
     strata, entry : array-like of shape (n_samples,) or None, default=None
         Stratum and time of entry of each sample, see `concordance_index`.
     confidence_level : float, default=0.95

@@ -17,11 +17,10 @@ _N_PER_CHUNK = 4_000_000  # pairs looked at together
 
 
 def concordance_index(y_true, y_pred, *, sample_weight=None, strata=None, entry=None):
-    """Harrell's C: how often the riskier of two samples has the earlier event.
+    """Harrell's C: how often the sample with the higher risk has the earlier event.
 
-    A pair is comparable if the one had its event before the follow-up of the other
-    ended, or at the time of the other's censoring. Takes O(n log n) time and O(n)
-    memory.
+    A pair is comparable if one sample had its event before the follow-up of the other
+    ended, or at the time of its censoring. It takes O(n log n) time and O(n) memory.
 
     Parameters
     ----------
@@ -30,15 +29,14 @@ def concordance_index(y_true, y_pred, *, sample_weight=None, strata=None, entry=
     y_pred : array-like of shape (n_samples,)
         Predicted risk, on any scale; higher means an earlier event.
     sample_weight : array-like of shape (n_samples,) or None, default=None
-        Weight of each sample; a pair weighs the product. Whole numbers act as if the
-        samples were repeated. None means 1.
+        Weight of each sample; the weight of a pair is the product. Whole numbers act as
+        if the samples were repeated. None means 1.
     strata : array-like of shape (n_samples,) or None, default=None
         Stratum of each sample, such as its site or its fold; only samples of the same
         stratum are compared. None compares all.
     entry : array-like of shape (n_samples,) or None, default=None
-        When each sample came under observation, on the scale of the times (such as the
-        age at the ECG); only samples that were at risk together are compared. None
-        means at 0.
+        Start of observation of each sample, on the scale of the times (such as the age
+        at the ECG). Only samples that were at risk together are compared. None means 0.
 
     Returns
     -------
@@ -82,10 +80,10 @@ def concordance_index(y_true, y_pred, *, sample_weight=None, strata=None, entry=
 def concordance_index_ipcw(
     y_true, y_pred, *, censoring=None, tau=None, strata=None, entry=None
 ):
-    """Uno's C: Harrell's, freed of the influence of the censoring.
+    """Uno's C: Harrell's C, corrected for the influence of censoring.
 
-    Each pair weighs by the inverse squared probability of not having been censored
-    before its event, so that samples stand in for those lost to follow-up.
+    The weight of each pair is the inverse squared probability of not being censored
+    before its event. So samples that were seen stand for those lost to follow-up.
 
     Parameters
     ----------
@@ -101,9 +99,9 @@ def concordance_index_ipcw(
     strata : array-like of shape (n_samples,) or None, default=None
         Stratum of each sample, see `concordance_index`. None compares all.
     entry : array-like of shape (n_samples,) or None, default=None
-        When each sample came under observation, see `concordance_index`. The later
-        sample of a pair then weighs too, and all pairs are looked at one by one; those
-        that need a longer follow-up than anybody's are left out. None means at 0.
+        Start of observation of each sample, see `concordance_index`. Both samples of a
+        pair then have a weight, and all pairs are computed one by one. A pair that
+        needs a longer follow-up than that of any sample is left out. None means 0.
 
     Returns
     -------
@@ -113,7 +111,7 @@ def concordance_index_ipcw(
     Raises
     ------
     ValueError
-        If an event falls where the censoring distribution has ended.
+        If an event comes after the end of the censoring distribution.
 
     References
     ----------
@@ -205,9 +203,9 @@ class ComparablePairs:
     Parameters
     ----------
     event, time, risk : ndarray of shape (n_samples,)
-        Whether and when the event came, and what was predicted (higher = earlier).
+        Event and time of each sample, and its predicted risk (higher = earlier).
     entry : ndarray of shape (n_samples,) or None
-        When each sample came under observation.
+        Start of observation of each sample.
     """
 
     def __init__(self, event, time, risk, entry=None):

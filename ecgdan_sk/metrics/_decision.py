@@ -1,4 +1,4 @@
-"""What a risk is worth to who must act on it: net benefit, and the high-risk group."""
+"""The value of a risk for decisions: net benefit, and the high-risk group."""
 
 from typing import NamedTuple
 
@@ -18,10 +18,10 @@ from ._incidence import pseudo_values
 def net_benefit(y_true, y_pred, *, time, threshold, cause=1):
     """Net benefit of treating everyone whose risk reaches a threshold (decision curve).
 
-    The share of true positives, less the share of false positives weighed by the odds
-    of the threshold. Its rivals are treating nobody, which is worth 0, and treating
-    everybody: the same function with a `y_pred` of ones. Where follow-up of the treated
-    ends before `time`, their last known incidence is held.
+    The share of true positives minus the share of false positives, weighted by the odds
+    of the threshold. Compare it with treating nobody, which has a net benefit of 0, and
+    with treating everybody: the same function with a `y_pred` of ones. If the follow-up
+    of the treated ends before `time`, their last known incidence is used.
 
     Parameters
     ----------
@@ -31,16 +31,16 @@ def net_benefit(y_true, y_pred, *, time, threshold, cause=1):
     y_pred : array-like of shape (n_samples,)
         Predicted probability of the event by `time`.
     time : float
-        By when the event would have to be prevented, in the unit of `y_true`.
+        Horizon within which the event is to be prevented, in the unit of `y_true`.
     threshold : float or array-like of shape (n_thresholds,)
-        Risk from which one would treat, between 0 and 1.
+        Risk at which treatment starts, between 0 and 1.
     cause : int, default=1
-        Which event treatment prevents.
+        The event that the treatment prevents.
 
     Returns
     -------
     float or ndarray of shape (n_thresholds,)
-        Net true positives per sample. A float where `threshold` is one.
+        Net true positives per sample. A float if `threshold` is a number.
 
     Raises
     ------
@@ -85,9 +85,9 @@ class HighRiskGroup(NamedTuple):
     hazard_ratio, low, high : float
         Hazard ratio of the group, and its confidence interval.
     p_value : float
-        Of the log-rank test; with `groups`, of the robust Wald test.
+        p-value of the log-rank test; with `groups`, of the robust Wald test.
     cutoff : float
-        Risk from which a sample belongs to the group.
+        A sample belongs to the group if its risk is at least this.
     n_samples, n_events : int
         Size of the group.
     """
@@ -113,10 +113,10 @@ def high_risk_group(
     y_pred : array-like of shape (n_samples,)
         Predicted risk, on any scale.
     quantile : float, default=0.9
-        Quantile of the risks from which on a sample is in the group: 0.9 takes the top
-        tenth.
+        Quantile of the risks at which the group begins: 0.9 takes the top tenth.
     groups : array-like of shape (n_samples,) or None, default=None
-        Patient of each sample, where patients have several. None means one each.
+        Patient of each sample, if patients have several samples. None means that each
+        sample is a patient.
     confidence_level : float, default=0.95
         Coverage of the interval of the hazard ratio.
 

@@ -1,4 +1,4 @@
-"""Observed probability of an event by a time, and what each sample adds to it."""
+"""Observed probability of an event by a time, and its pseudo-values."""
 
 import numpy as np
 
@@ -6,9 +6,9 @@ import numpy as np
 def pseudo_values(causes, time, horizon, cause=1):
     """Observed probability of `cause` by `horizon`, and its pseudo-values.
 
-    The probability is 1 - Kaplan-Meier, or Aalen-Johansen where there are other causes.
+    The probability is 1 - Kaplan-Meier, or Aalen-Johansen if there are other causes.
     The pseudo-value of a sample, n * (all) - (n - 1) * (all but the sample), stands for
-    its unknown state at the horizon; without censoring it is that state, 0 or 1.
+    its unknown state at the horizon. Without censoring it is the state itself, 0 or 1.
 
     Parameters
     ----------

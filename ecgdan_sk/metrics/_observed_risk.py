@@ -1,4 +1,4 @@
-"""Do predicted risks come true: calibration at a time."""
+"""Calibration at a time: do predicted risks agree with observed risks?"""
 
 from dataclasses import dataclass
 
@@ -24,17 +24,18 @@ class Calibration:
     predicted, observed : ndarray of shape (n_bins,)
         Mean predicted and observed probability of the event by the time.
     low, high : ndarray of shape (n_bins,)
-        95 % interval of `observed`; NaN where nobody or everybody had the event.
+        95 % interval of `observed`; NaN if nobody or everybody in the bin had the
+        event.
     n_samples : ndarray of shape (n_bins,)
         Samples in each bin.
     smooth : ndarray of shape (n_samples,)
         Observed probability as a smooth function of the predicted one, at each sample.
     intercept : float
-        Calibration in the large on the complementary log-log scale; 0 is right, above 0
-        the risks are too low.
+        Calibration in the large on the complementary log-log scale. 0 is right; above
+        0, the predicted risks are too low.
     slope : float
-        Spread of the risks on that scale; 1 is right, below 1 they are too extreme. NaN
-        if all predictions are equal.
+        Calibration slope on that scale. 1 is right; below 1, the predicted risks are
+        too extreme. NaN if all predictions are equal.
     ici, e50, e90 : float
         Mean, median and 90th percentile of the distance from `smooth` to the
         predictions.
@@ -54,14 +55,14 @@ class Calibration:
 
 
 def calibration(y_true, y_pred, *, time, n_bins=10, cause=1, groups=None):
-    """Compare predicted risks with what was observed by a time.
+    """Compare predicted risks with the observed risks by a time.
 
     Observed risks are 1 - Kaplan-Meier or, with competing causes, Aalen-Johansen
     estimates in bins of equal size. Intercept, slope and the smooth curve come from
-    regressions of their pseudo-values on the predictions. All of them take censoring to
-    be independent of the predictions: where those of high risk are followed for longer,
-    or for shorter, slope, intercept and smooth curve are biased, and so are the bins,
-    but less, because patients are compared within them.
+    regressions of pseudo-values on the predictions. All of them assume that censoring
+    is independent of the predictions. If patients at high risk are followed for longer,
+    or for shorter, then slope, intercept and smooth curve are biased; the bins are
+    biased less, because each compares patients of similar risk.
 
     Parameters
     ----------
@@ -72,13 +73,14 @@ def calibration(y_true, y_pred, *, time, n_bins=10, cause=1, groups=None):
         Predicted probability of the event by `time`: 1 - survival, or the cumulative
         incidence of `cause`.
     time : float
-        When to look, in the unit of `y_true`.
+        Horizon, in the unit of `y_true`.
     n_bins : int, default=10
-        Number of bins; fewer where predictions are tied.
+        Number of bins; there are fewer if predictions are tied.
     cause : int, default=1
-        Whose risk was predicted.
+        The cause whose risk was predicted.
     groups : array-like of shape (n_samples,) or None, default=None
-        Patient of each sample, for the intervals of the bins. None means one each.
+        Patient of each sample, for the intervals of the bins. None means that each
+        sample is a patient.
 
     Returns
     -------
@@ -88,8 +90,8 @@ def calibration(y_true, y_pred, *, time, n_bins=10, cause=1, groups=None):
     Raises
     ------
     ValueError
-        If `time` lies beyond the follow-up, `cause` never occurs, or `y_pred` holds no
-        probabilities.
+        If `time` lies beyond the follow-up, if `cause` never occurs, or if `y_pred`
+        holds values that are no probabilities.
 
     References
     ----------

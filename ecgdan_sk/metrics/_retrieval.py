@@ -1,8 +1,8 @@
-"""How well ECGs and reports find one another, and zero-shot classification.
+"""Retrieval of reports by ECGs and of ECGs by reports; zero-shot classification.
 
-Ranks count from 1. ECGs with equal reports are right answers of one another. A wrong
-answer that is as similar as the best right one comes first, so that a model to which
-all look the same gains nothing by it.
+Ranks count from 1. If two ECGs have equal reports, each is a right answer for the
+other. A wrong answer that is as similar as the best right one comes first, so a model
+that gives all answers the same similarity gains nothing.
 """
 
 import numpy as np
@@ -22,16 +22,16 @@ def retrieval_recall(y_true, y_pred, *, k=10, direction="ecg_to_report"):
     Parameters
     ----------
     y_true : array-like of shape (n_samples,)
-        Which report each ECG has: the reports themselves, or `EncodedReports.keys`.
-        Equal values are equal reports, each a right answer.
+        The report of each ECG: the reports themselves, or `EncodedReports.keys`. Equal
+        values are equal reports, and each of them is a right answer.
     y_pred : array-like of shape (n_samples, n_samples) or pair of array-likes
         Similarity of each ECG (row) to each report (column), higher means more alike.
         A tuple (ECG embeddings, report embeddings), each of shape (n_samples, n_dims),
         stands for their cosines.
     k : int, default=10
-        Answers looked at.
+        Number of first answers that count.
     direction : {"ecg_to_report", "report_to_ecg"}, default="ecg_to_report"
-        Whether ECGs ask for reports or reports for ECGs.
+        Whether an ECG is the query and reports are the answers, or the reverse.
 
     Returns
     -------
@@ -49,9 +49,9 @@ def retrieval_recall(y_true, y_pred, *, k=10, direction="ecg_to_report"):
 
     Notes
     -----
-    By chance, a query with h right answers among n has one within k with probability
-    1 - C(n - h, k) / C(n, k): far from 0 where many reports are equal. Ties count
-    against the model.
+    By chance, a query with h right answers among n finds one among the
+    first k with probability 1 - C(n - h, k) / C(n, k). This is far from 0 if many
+    reports are equal. Ties count against the model.
 
     Examples
     --------
@@ -75,16 +75,16 @@ def mean_reciprocal_rank(y_true, y_pred, *, direction="ecg_to_report"):
     Parameters
     ----------
     y_true : array-like of shape (n_samples,)
-        Which report each ECG has, as in `retrieval_recall`.
+        The report of each ECG, as in `retrieval_recall`.
     y_pred : array-like of shape (n_samples, n_samples) or pair of array-likes
         Similarities, or a tuple of embeddings, as in `retrieval_recall`.
     direction : {"ecg_to_report", "report_to_ecg"}, default="ecg_to_report"
-        Whether ECGs ask for reports or reports for ECGs.
+        Whether an ECG is the query and reports are the answers, or the reverse.
 
     Returns
     -------
     float
-        Between 0 and 1; 1 if each query finds a right answer first.
+        Between 0 and 1; 1 if the first answer to each query is right.
 
     Raises
     ------
@@ -108,11 +108,11 @@ def median_rank(y_true, y_pred, *, direction="ecg_to_report"):
     Parameters
     ----------
     y_true : array-like of shape (n_samples,)
-        Which report each ECG has, as in `retrieval_recall`.
+        The report of each ECG, as in `retrieval_recall`.
     y_pred : array-like of shape (n_samples, n_samples) or pair of array-likes
         Similarities, or a tuple of embeddings, as in `retrieval_recall`.
     direction : {"ecg_to_report", "report_to_ecg"}, default="ecg_to_report"
-        Whether ECGs ask for reports or reports for ECGs.
+        Whether an ECG is the query and reports are the answers, or the reverse.
 
     Returns
     -------
@@ -161,7 +161,7 @@ def zero_shot_auroc(y_true, y_pred, *, class_names=None):
     Warns
     -----
     UndefinedMetricWarning
-        If classes are left out, since all samples have them or none has; names them.
+        If classes are left out because all samples have them, or none; it names them.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Scorers: what cross-validation calls with an estimator, X and y."""
+"""Scorers: functions of an estimator, X and y, for cross-validation."""
 
 import numpy as np
 from sklearn.metrics import make_scorer
@@ -20,21 +20,21 @@ def survival_scorers(times):
     Parameters
     ----------
     times : float or array-like of shape (n_times,)
-        When to score AUC and Brier score, in the unit of the target. Choose times that
-        every fold reaches: in a fold whose follow-up, or whose censoring curve, ends
-        earlier, a score is taken there, under the same name and with a warning; one
-        before the first event of the fold, at that event.
+        Times of the AUC and the Brier score, in the unit of the target. Choose times
+        that every fold reaches. If the follow-up or the censoring curve of a fold ends
+        earlier, the score is taken at that end, under the same name and with a warning;
+        a time before the first event of a fold is moved to that event.
 
     Returns
     -------
     callable
-        `scorers(estimator, X, y, *, entry=None, strata=None)` -> dict, to be given as
-        `scoring` to `cross_validate` or, with `refit`, to a search; times of entry and
-        strata are passed to the metrics, and arrive through metadata routing. Predicted
-        survival is then divided by that at entry. The keys are
-        ``concordance_index``, ``concordance_index_ipcw``, ``auc_<time>`` and, for
-        estimators that predict survival functions, ``neg_brier_<time>`` and
-        ``neg_integrated_brier`` (from 0 to the last of the times). Higher is better.
+        `scorers(estimator, X, y, *, entry=None, strata=None)` -> dict. Give it as
+        `scoring` to `cross_validate` or, with `refit`, to a search. Metadata routing
+        passes times of entry and strata on to the metrics; predicted survival is then
+        divided by the survival at entry. The keys are ``concordance_index``,
+        ``concordance_index_ipcw``, ``auc_<time>`` and, for estimators that predict
+        survival functions, ``neg_brier_<time>`` and ``neg_integrated_brier`` (from 0 to
+        the last of the times). Higher is better.
 
     Raises
     ------

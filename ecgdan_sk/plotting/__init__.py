@@ -1,4 +1,4 @@
-"""Pictures, by scikit-learn's Display convention; they need matplotlib."""
+"""Plots, as Display classes like those of scikit-learn; they need matplotlib."""
 
 from ._attention import AttentionDisplay
 from ._auc import TimeDependentAUCDisplay

@@ -1,4 +1,4 @@
-"""Where the network looked, on the ECG itself and from lead to lead."""
+"""Attention of the network, on the ECG itself and from lead to lead."""
 
 import numpy as np
 
@@ -15,37 +15,37 @@ _LEAST_WASH = 1.5  # times the mean; the end of the scale where attention is eve
 class AttentionDisplay:
     """Attention of a network to one ECG: over time, across leads, and to each lead.
 
-    Behind the traces, the bluer a moment is, the more attention it has within its lead;
-    what has no more than the mean of the lead has no colour. The matrix shows how the
-    leads attend to each other, the bars what each lead receives, with the standard
-    deviation between the networks, and the dashed line what it would receive if all
-    were alike.
+    The colour behind the traces shows attention over time: a deeper blue means more
+    attention within the lead, and no colour means at most the mean of the lead. The
+    matrix shows the attention from lead to lead. The bars show the attention that each
+    lead receives, with the standard deviation between the networks; the dashed line is
+    the value if all leads were equal.
 
-    Attention says where the network looked, not what moved the risk; see
-    `ecgdan_sk.explain`.
+    Attention shows where the network looked. It does not show which part changed the
+    risk; see `ecgdan_sk.explain`.
 
     Parameters
     ----------
     leads : sequence of str of shape (n_leads,)
-        Leads of the maps, in their order.
+        Leads, in the order of the maps.
     temporal : array-like of shape (n_leads, n_times) or None, default=None
         Weight of each sample within its lead.
     cross_lead : array-like of shape (n_leads, n_leads) or None, default=None
-        Weight that the lead of a row gives to that of a column.
+        Weight that the lead of a row gives to the lead of a column.
     lead_importance, lead_importance_sd : array-like of shape (n_leads,) or None, \
 default=None
         Weight that each lead receives, and its standard deviation.
     ecg : array-like of shape (12, n_times) or None, default=None
-        The ECG in mV, its leads in the order of `LEADS`; needed for `temporal`.
+        The ECG in mV, with leads in the order of `LEADS`; needed for `temporal`.
     sampling_rate : float or None, default=None
-        Of the ECG, in Hz.
+        Sampling rate of the ECG, in Hz.
 
     Attributes
     ----------
     axes_ : dict of Axes
-        By the name of the panel, of what was drawn last.
+        Axes of the last drawing, by the name of the panel.
     figure_ : Figure
-        Theirs.
+        The figure of these axes.
 
     See Also
     --------
@@ -104,7 +104,7 @@ default=None
         panel=None,
         ax=None,
     ):
-        """Ask a fitted estimator where it looks in an ECG, and draw.
+        """Compute the attention of a fitted estimator to an ECG, and draw it.
 
         Parameters
         ----------
@@ -113,9 +113,9 @@ default=None
         X : array-like or ECGRecords of shape (n_samples, n_leads, n_times)
             ECGs in mV, as for `predict`.
         i : int, default=0
-            Which of them.
+            Position of the ECG in `X`.
         maps : sequence of str, default=("cross_lead", "temporal")
-            Maps wanted; leave out the one whose attention was switched off.
+            Maps to draw; leave out a map whose attention was switched off.
         sampling_rate : float or None, default=None
             Samples per second, in Hz. None takes that of `ECGRecords`.
         panel : str or None, default=None
@@ -138,16 +138,16 @@ default=None
     def from_explanation(
         cls, explanation, X, i=0, *, sampling_rate=None, panel=None, ax=None
     ):
-        """Draw one ECG of those that have been explained.
+        """Draw one of the ECGs of an explanation.
 
         Parameters
         ----------
         explanation : AttentionMaps
-            What `ecgdan_sk.explain.attention_maps` says of `X`; heads are averaged.
+            Result of `ecgdan_sk.explain.attention_maps` for `X`; heads are averaged.
         X : array-like or ECGRecords of shape (n_samples, n_leads, n_times)
-            The ECGs in mV that were explained.
+            The explained ECGs, in mV.
         i : int, default=0
-            Which of them.
+            Position of the ECG in `X`.
         sampling_rate : float or None, default=None
             Samples per second, in Hz. None takes that of `ECGRecords`.
         panel : str or None, default=None
@@ -164,14 +164,14 @@ default=None
         return display.plot(ax, panel=panel)
 
     def plot(self, ax=None, *, panel=None):
-        """Draw all panels that there are on a new figure, or one of them on an Axes.
+        """Draw all panels on a new figure, or one of them on an Axes.
 
         Parameters
         ----------
         ax : Axes or None, default=None
-            Where to draw the panel. None makes a figure, whose ECG has its true size.
+            Axes for the panel. None makes a figure, with the ECG in true size.
         panel : {"temporal", "cross_lead", "lead_importance"} or None, default=None
-            Which panel. None draws all.
+            The panel. None draws all.
 
         Returns
         -------
@@ -181,7 +181,7 @@ default=None
         Raises
         ------
         ValueError
-            If the panel is not there, or `ax` is given without naming one.
+            If there is no such panel, or if `ax` is given without `panel`.
         """
         there = self._panels()
         if panel is None and ax is not None and len(there) > 1:

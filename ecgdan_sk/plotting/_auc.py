@@ -1,4 +1,4 @@
-"""How well risks rank, time by time."""
+"""Discrimination of risks over time."""
 
 from functools import partial
 
@@ -15,7 +15,7 @@ _DECILES = np.linspace(0.1, 0.9, 9)
 class TimeDependentAUCDisplay:
     """Area under the ROC curve at each time, with a pointwise 95 % interval.
 
-    The dashed line is chance.
+    The dashed line shows chance.
 
     Parameters
     ----------
@@ -24,18 +24,18 @@ class TimeDependentAUCDisplay:
     auc, low, high : array-like of shape (n_times,)
         AUC at each time, and its interval.
     name : str or None, default=None
-        Of the model, for the legend.
+        Name of the model, for the legend.
     time_unit : str, default="days"
-        Unit of `times`. Days are shown as years where they are more than two years.
+        Unit of `times`. More than two years of days are shown as years.
 
     Attributes
     ----------
     ax_, figure_ : Axes, Figure
-        What was drawn last.
+        The last drawing.
 
     See Also
     --------
-    ecgdan_sk.metrics.cumulative_dynamic_auc : What is drawn.
+    ecgdan_sk.metrics.cumulative_dynamic_auc : The values of the curve.
 
     Examples
     --------
@@ -84,17 +84,18 @@ class TimeDependentAUCDisplay:
         censoring : CensoringKaplanMeier, structured array or None, default=None
             Censoring distribution, see `ecgdan_sk.metrics.cumulative_dynamic_auc`.
         groups : array-like of shape (n_samples,) or None, default=None
-            Patient of each sample, where patients have several. None means one each.
+            Patient of each sample, if patients have several samples. None means that
+            each sample is a patient.
         n_resamples : int, default=200
             Bootstrap samples, for percentile intervals.
         random_state : int, RandomState instance or None, default=None
-            Decides the bootstrap samples.
+            Determines the bootstrap samples.
         name : str or None, default=None
-            Of the model, for the legend.
+            Name of the model, for the legend.
         time_unit : str, default="days"
             Unit of `y_true`.
         ax : Axes or None, default=None
-            Where to draw; several models share one. None makes a figure.
+            Axes for the drawing; several models can share one. None makes a figure.
 
         Returns
         -------
@@ -139,28 +140,28 @@ class TimeDependentAUCDisplay:
         Parameters
         ----------
         estimator : object
-            Fitted survival estimator. The censoring distribution of its training set is
-            used where it keeps one (`censoring_`), else that of `y`.
+            Fitted survival estimator. The censoring distribution is that of its
+            training set (`censoring_`), if it has one, else that of `y`.
         X : array-like of shape (n_samples, ...) or ECGRecords
-            Patients that it has not seen.
+            Patients that it was not trained on.
         y : structured array of shape (n_samples,)
             Fields (event, time), as made by `sksurv.util.Surv`.
         times : array-like of shape (n_times,) or None, default=None
             Increasing times in the unit of `y`. None means the deciles of the times of
             the events.
         groups : array-like of shape (n_samples,) or None, default=None
-            Patient of each sample. None takes the `patient_ids` of `X`, if it is an
-            ECGRecords that has them.
+            Patient of each sample. None takes the `patient_ids` of `X`, if there are
+            any.
         n_resamples : int, default=200
             Bootstrap samples, for percentile intervals.
         random_state : int, RandomState instance or None, default=None
-            Decides the bootstrap samples.
+            Determines the bootstrap samples.
         name : str or None, default=None
-            Of the model. None means that of its class.
+            Name of the model. None means the name of its class.
         time_unit : str, default="days"
             Unit of `y`.
         ax : Axes or None, default=None
-            Where to draw; several models share one. None makes a figure.
+            Axes for the drawing; several models can share one. None makes a figure.
 
         Returns
         -------
@@ -186,7 +187,7 @@ class TimeDependentAUCDisplay:
         Parameters
         ----------
         ax : Axes or None, default=None
-            Where to draw; several models share one. None makes a figure.
+            Axes for the drawing; several models can share one. None makes a figure.
 
         Returns
         -------

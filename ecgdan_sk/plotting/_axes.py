@@ -1,4 +1,4 @@
-"""What all displays need of matplotlib, which is imported when a picture is drawn."""
+"""Helpers of all displays; matplotlib is imported when a picture is drawn."""
 
 import numpy as np
 

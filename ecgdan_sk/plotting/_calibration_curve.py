@@ -1,4 +1,4 @@
-"""Do predicted risks come true."""
+"""Calibration: predicted against observed risks."""
 
 import numpy as np
 
@@ -11,25 +11,25 @@ from ._predictions import predicted_event
 class CalibrationDisplay:
     """Predicted against observed risk at a time, in bins and as a smooth curve.
 
-    Points are bins of equal size with 95 % intervals, the line is the smooth curve, the
-    bars below show how the predictions are spread. Perfect predictions lie on the
-    dashed diagonal. Risks should be those of patients the model has not seen.
+    The points are bins of equal size with 95 % intervals. The line is the smooth curve.
+    The bars below show the distribution of the predictions. Perfect predictions lie on
+    the dashed diagonal. Use patients that the model was not trained on.
 
     Parameters
     ----------
     y_pred : array-like of shape (n_samples,)
         Predicted probability of the event by the time.
     result : Calibration
-        What `ecgdan_sk.metrics.calibration` says of them.
+        Result of `ecgdan_sk.metrics.calibration` for these predictions.
     time : float
-        By when, in the unit of `y_true`.
+        Horizon, in the unit of `y_true`.
     time_unit : str, default="days"
-        That unit.
+        Unit of `y_true`.
 
     Attributes
     ----------
     ax_, figure_ : Axes, Figure
-        What was drawn last.
+        The last drawing.
 
     Examples
     --------
@@ -55,7 +55,7 @@ class CalibrationDisplay:
     def from_predictions(
         cls, y_true, y_pred, *, time, n_bins=10, cause=1, time_unit="days", ax=None
     ):
-        """Compare predicted risks with what was observed, and draw.
+        """Compare predicted risks with observed risks, and draw.
 
         Parameters
         ----------
@@ -66,15 +66,15 @@ class CalibrationDisplay:
             Predicted probability of the event by `time`: 1 - survival, or the
             cumulative incidence of `cause`.
         time : float
-            When to look, in the unit of `y_true`.
+            Horizon, in the unit of `y_true`.
         n_bins : int, default=10
-            Number of bins; fewer where predictions are tied.
+            Number of bins; there are fewer if predictions are tied.
         cause : int, default=1
-            Whose risk was predicted.
+            The cause whose risk was predicted.
         time_unit : str, default="days"
             Unit of `y_true`.
         ax : Axes or None, default=None
-            Where to draw. None makes a figure.
+            Axes for the drawing. None makes a figure.
 
         Returns
         -------
@@ -87,24 +87,24 @@ class CalibrationDisplay:
     def from_estimator(
         cls, estimator, X, y, *, time, n_bins=10, time_unit="days", ax=None
     ):
-        """Predict, compare with what was observed, and draw.
+        """Predict risks, compare them with observed risks, and draw.
 
         Parameters
         ----------
         estimator : object
             Fitted survival estimator with `predict_survival_function`.
         X : array-like of shape (n_samples, ...) or ECGRecords
-            Patients that it has not seen.
+            Patients that it was not trained on.
         y : structured array of shape (n_samples,)
             Fields (event, time), as made by `sksurv.util.Surv`.
         time : float
-            When to look, in the unit of `y`.
+            Horizon, in the unit of `y`.
         n_bins : int, default=10
-            Number of bins; fewer where predictions are tied.
+            Number of bins; there are fewer if predictions are tied.
         time_unit : str, default="days"
             Unit of `y`.
         ax : Axes or None, default=None
-            Where to draw. None makes a figure.
+            Axes for the drawing. None makes a figure.
 
         Returns
         -------
@@ -116,12 +116,12 @@ class CalibrationDisplay:
         )
 
     def plot(self, ax=None):
-        """Draw points, curve and the spread of the predictions.
+        """Draw points, curve and the distribution of the predictions.
 
         Parameters
         ----------
         ax : Axes or None, default=None
-            Where to draw. None makes a figure.
+            Axes for the drawing. None makes a figure.
 
         Returns
         -------
@@ -170,5 +170,5 @@ class CalibrationDisplay:
 
 
 def _known(value, form):
-    """A number in its form, or that it is not defined, as where all risks are equal."""
+    """A formatted number, or "not defined", for instance if all risks are equal."""
     return f"{value:{form}}" if np.isfinite(value) else "not defined"

@@ -1,4 +1,4 @@
-"""What a risk is worth to who must act on it."""
+"""Decision curves: the net benefit of acting on predicted risks."""
 
 import numpy as np
 
@@ -17,20 +17,20 @@ class DecisionCurveDisplay:
     Parameters
     ----------
     thresholds : array-like of shape (n_thresholds,)
-        Risks from which one would treat, inside (0, 1).
+        Risk thresholds for treatment, inside (0, 1).
     benefit, treat_all : array-like of shape (n_thresholds,)
         Net benefit of the model, and of treating everybody.
     name : str, default="Model"
-        Of the model, for the legend.
+        Name of the model, for the legend.
 
     Attributes
     ----------
     ax_, figure_ : Axes, Figure
-        What was drawn last.
+        The last drawing.
 
     See Also
     --------
-    ecgdan_sk.metrics.net_benefit : What is drawn.
+    ecgdan_sk.metrics.net_benefit : The values of the curves.
 
     References
     ----------
@@ -70,16 +70,16 @@ class DecisionCurveDisplay:
         y_pred : array-like of shape (n_samples,)
             Predicted probability of the event by `time`.
         time : float
-            By when the event would have to be prevented, in the unit of `y_true`.
+            Horizon within which the event is to be prevented, in the unit of `y_true`.
         thresholds : array-like of shape (n_thresholds,) or None, default=None
-            Risks from which one would treat, inside (0, 1). None means from 0 to the
-            95th percentile of the predictions.
+            Risk thresholds for treatment, inside (0, 1). None means from 0 to the 95th
+            percentile of the predictions.
         cause : int, default=1
-            Which event treatment prevents.
+            The event that the treatment prevents.
         name : str, default="Model"
-            Of the model, for the legend.
+            Name of the model, for the legend.
         ax : Axes or None, default=None
-            Where to draw; several models share one. None makes a figure.
+            Axes for the drawing; several models can share one. None makes a figure.
 
         Returns
         -------
@@ -107,18 +107,18 @@ class DecisionCurveDisplay:
         estimator : object
             Fitted survival estimator with `predict_survival_function`.
         X : array-like of shape (n_samples, ...) or ECGRecords
-            Patients that it has not seen.
+            Patients that it was not trained on.
         y : structured array of shape (n_samples,)
             Fields (event, time), as made by `sksurv.util.Surv`.
         time : float
-            By when the event would have to be prevented, in the unit of `y`.
+            Horizon within which the event is to be prevented, in the unit of `y`.
         thresholds : array-like of shape (n_thresholds,) or None, default=None
-            Risks from which one would treat, inside (0, 1). None means from 0 to the
-            95th percentile of the predictions.
+            Risk thresholds for treatment, inside (0, 1). None means from 0 to the 95th
+            percentile of the predictions.
         name : str or None, default=None
-            Of the model. None means that of its class.
+            Name of the model. None means the name of its class.
         ax : Axes or None, default=None
-            Where to draw; several models share one. None makes a figure.
+            Axes for the drawing; several models can share one. None makes a figure.
 
         Returns
         -------
@@ -131,12 +131,12 @@ class DecisionCurveDisplay:
         )
 
     def plot(self, ax=None):
-        """Draw the curves; those of treating all and nobody once on an Axes.
+        """Draw the curves; the curves of treating all and nobody once on each Axes.
 
         Parameters
         ----------
         ax : Axes or None, default=None
-            Where to draw; several models share one. None makes a figure.
+            Axes for the drawing; several models can share one. None makes a figure.
 
         Returns
         -------

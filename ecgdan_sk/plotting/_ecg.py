@@ -14,31 +14,31 @@ _MOST_IN_ONE = 200
 class ECGDisplay:
     """ECGs on paper: 25 mm/s, 10 mm/mV, squares of 1 and 5 mm, calibration pulse.
 
-    Saved at any resolution the picture has its true size, so that it can be measured
-    with a ruler: a page of ten seconds is 270 mm wide. The baseline of each lead is its
-    median. A lead that is missing or NaN throughout is said to be absent; a gap (NaN)
-    in a lead stays a gap. Nothing is filtered.
+    The saved picture has its true size at any resolution, so you can measure it with a
+    ruler: a page of ten seconds is 270 mm wide. The baseline of each lead is its
+    median. A lead that is missing or all NaN is labelled as absent; a gap (NaN) in a
+    lead stays a gap. Nothing is filtered.
 
     Parameters
     ----------
     X : array-like or ECGRecords of shape (n_samples, n_leads, n_times)
-        At most 200 ECGs in mV. Their `ids`, where `ECGRecords` give them, are headings.
+        At most 200 ECGs in mV. The `ids` of `ECGRecords` are the headings.
     sampling_rate : float or None, default=None
         Samples per second, in Hz. None takes that of `ECGRecords`.
 
     Attributes
     ----------
     figure_ : Figure
-        What was drawn last.
+        The last drawing.
     axes_ : ndarray of Axes of shape (n_samples,)
-        One paper for each ECG, in mm from its lower left corner.
+        One paper for each ECG; positions are in mm from its lower left corner.
     ax_ : Axes
-        The first of them.
+        The first of these axes.
 
     Raises
     ------
     ValueError
-        If `X` has no sample axis, holds more than 200 ECGs, is not in mV, or its
+        If `X` has no sample axis, holds more than 200 ECGs or is not in mV, or if its
         sampling rate is unknown.
 
     See Also
@@ -81,7 +81,7 @@ class ECGDisplay:
         waves : DataFrame or None, default=None
             See `plot`.
         ax : Axes or None, default=None
-            Where to draw, see `plot`.
+            Axes for the drawing, see `plot`.
 
         Returns
         -------
@@ -91,14 +91,14 @@ class ECGDisplay:
 
     @staticmethod
     def save_pdf(path, X, *, sampling_rate=None, layout="3x4"):
-        """Write ECGs to a PDF, one to a page of true size, and read one at a time.
+        """Write ECGs to a PDF, one per page in true size, reading one at a time.
 
         Parameters
         ----------
         path : str or path-like
             File to write.
         X : array-like or ECGRecords of shape (n_samples, n_leads, n_times)
-            ECGs in mV, as many as there are; a memmap is read page by page.
+            Any number of ECGs in mV; a memmap is read page by page.
         sampling_rate : float or None, default=None
             Samples per second, in Hz. None takes that of `ECGRecords`.
         layout : {"3x4", "12x1"}, default="3x4"
@@ -119,21 +119,21 @@ class ECGDisplay:
                 plt.close(page.figure_)
 
     def plot(self, ax=None, *, layout="3x4", waves=None):
-        """Draw the ECGs, several of them side by side and one under another.
+        """Draw the ECGs; several are placed in a grid.
 
         Parameters
         ----------
         ax : Axes or None, default=None
-            Where to draw a single ECG; its size is then that of the Axes, its squares
+            Axes for a single ECG. It then has the size of the Axes, and its squares
             stay squares. None makes a figure of true size.
         layout : {"3x4", "12x1"}, default="3x4"
             Three rows of four leads, each 2.5 s, and a rhythm strip of lead II; or
-            twelve rows. Ten seconds are shown at most; of less than six, each of the
-            four columns shows the first 2.5 s.
+            twelve rows. At most ten seconds are shown. If an ECG has less than six
+            seconds, each of the four columns shows the first 2.5 s.
         waves : DataFrame or None, default=None
-            Waves to draw as bands behind the traces, as
-            `ecgdan_sk.measurements.delineate` gives them: P and QRS from onset to
-            offset, T from its peak. Their column ``ecg`` counts the ECGs of `X`.
+            Waves to draw as bands behind the traces, from
+            `ecgdan_sk.measurements.delineate`: P and QRS from onset to offset, T from
+            its peak. The column ``ecg`` is the position in `X`.
 
         Returns
         -------
@@ -143,8 +143,8 @@ class ECGDisplay:
         Raises
         ------
         ValueError
-            If `layout` is another, `ax` is to hold several ECGs, or `waves` lacks a
-            column.
+            If `layout` is unknown, if `ax` is given for several ECGs, or if `waves`
+            lacks a column.
         """
         if ax is not None and len(self.records) > 1:
             raise ValueError(

@@ -15,21 +15,21 @@ class EmbeddingDisplay:
     Parameters
     ----------
     features : array-like of shape (n_samples, n_features)
-        Latent features, as `transform` gives them; at least three samples.
+        Latent features from `transform`; at least three samples.
     values : array-like of shape (n_samples,)
         Numbers, such as log risks, coloured from dark to light; or at most seven
-        different labels (str or bool), a colour each.
+        different labels (str or bool), each with its own colour.
     name : str, default="Value"
-        What the values are.
+        Name of the values.
 
     Attributes
     ----------
     components : ndarray of shape (n_samples, 2)
-        Where each sample is drawn.
+        Position of each sample.
     explained : ndarray of shape (2,)
         Share of the variance on each axis.
     ax_, figure_ : Axes, Figure
-        What was drawn last.
+        The last drawing.
 
     Raises
     ------
@@ -74,13 +74,13 @@ class EmbeddingDisplay:
         estimator : object
             Fitted estimator whose `transform` gives latent features.
         X : array-like of shape (n_samples, ...) or ECGRecords
-            What the estimator takes.
+            ECGs in the form that the estimator takes.
         values : array-like of shape (n_samples,) or None, default=None
             Numbers or labels, see `EmbeddingDisplay`. None means the predictions.
         name : str or None, default=None
-            What the values are. None means "Log risk" for the predictions.
+            Name of the values. For predictions, None means "Log risk".
         ax : Axes or None, default=None
-            Where to draw. None makes a figure.
+            Axes for the drawing. None makes a figure.
 
         Returns
         -------
@@ -98,7 +98,7 @@ class EmbeddingDisplay:
         Parameters
         ----------
         ax : Axes or None, default=None
-            Where to draw. None makes a figure.
+            Axes for the drawing. None makes a figure.
 
         Returns
         -------

@@ -6,27 +6,27 @@ from ._axes import COLORS, GREY, new_axes, tidy
 
 
 class ForestDisplay:
-    """One row for each name: a value with its interval, beside a line of reference.
+    """Forest plot: one row per name with a value and interval, and a reference line.
 
     Parameters
     ----------
     names : sequence of str
         Names of the rows, from the top.
     values : array-like of shape (n_rows,)
-        What is drawn; NaN leaves a row empty.
+        Values of the rows; NaN leaves a row empty.
     low, high : array-like of shape (n_rows,) or None, default=None
         Limits of the intervals.
     is_small : array-like of shape (n_rows,) or None, default=None
-        Rows that are drawn hollow and grey, as too few events to be relied on.
+        Rows with too few events for a reliable value; they are drawn hollow and grey.
     reference : float or None, default=None
-        Where a line is drawn.
+        Position of the reference line.
     label : str, default=""
         What the values are.
 
     Attributes
     ----------
     ax_, figure_ : Axes, Figure
-        What was drawn last.
+        The last drawing.
 
     See Also
     --------
@@ -62,20 +62,20 @@ class ForestDisplay:
 
     @classmethod
     def from_subgroups(cls, found, measure, *, time=None, reference=None, ax=None):
-        """Draw one measure of each group that `validation.subgroups` found.
+        """Draw one measure of each group of `validation.subgroups`.
 
         Parameters
         ----------
         found : Subgroups
-            Of a fitted model.
+            Result for a fitted model.
         measure : str
-            Its name, such as "Harrell's C" or "calibration slope".
+            Name of the measure, such as "Harrell's C" or "calibration slope".
         time : float or None, default=None
-            Horizon of the measure; None for one that belongs to none.
+            Horizon of the measure; None for a measure without a horizon.
         reference : float or None, default=None
-            Where a line is drawn, such as 1 for a slope.
+            Position of the reference line, such as 1 for a slope.
         ax : Axes or None, default=None
-            Where to draw. None makes a figure.
+            Axes for the drawing. None makes a figure.
 
         Returns
         -------
@@ -103,16 +103,16 @@ class ForestDisplay:
 
     @classmethod
     def from_robustness(cls, found, column="changed_third", *, ax=None):
-        """Draw what each change does that `validation.robustness` made.
+        """Draw the effect of each change of `validation.robustness`.
 
         Parameters
         ----------
         found : Robustness
-            Of a fitted model.
+            Result for a fitted model.
         column : str, default="changed_third"
-            Which column of its table.
+            Column of its table.
         ax : Axes or None, default=None
-            Where to draw. None makes a figure.
+            Axes for the drawing. None makes a figure.
 
         Returns
         -------
@@ -135,7 +135,7 @@ class ForestDisplay:
         Parameters
         ----------
         ax : Axes or None, default=None
-            Where to draw. None makes a figure.
+            Axes for the drawing. None makes a figure.
 
         Returns
         -------

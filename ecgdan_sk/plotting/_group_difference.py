@@ -1,4 +1,4 @@
-"""How the attention of two groups of patients differs."""
+"""Difference of attention between two groups of patients."""
 
 import numpy as np
 
@@ -9,23 +9,23 @@ _LEVEL = 0.05
 
 
 class GroupDifferenceDisplay:
-    """How much more the leads of high-risk ECGs attend to each other than of low-risk.
+    """Attention across leads: difference between high-risk and low-risk ECGs.
 
-    Red is more in the group of high risk, blue less; dots mark p below 0.05.
+    Red means more attention in the high-risk group, blue less. Dots mark p < 0.05.
 
     Parameters
     ----------
     difference : array-like of shape (n_leads, n_leads)
-        Mean attention across leads of the high-risk group less that of the low-risk.
+        Mean attention across leads, high-risk group minus low-risk group.
     p_values : array-like of shape (n_leads, n_leads) or None, default=None
-        Of no difference, corrected for the number of comparisons.
+        p-values of no difference, corrected for the number of comparisons.
     leads : sequence of str or None, default=None
         Leads, in the order of the matrix. None means the twelve of `LEADS`.
 
     Attributes
     ----------
     ax_, figure_ : Axes, Figure
-        What was drawn last.
+        The last drawing.
 
     See Also
     --------
@@ -49,14 +49,14 @@ class GroupDifferenceDisplay:
 
     @classmethod
     def from_comparison(cls, comparison, *, ax=None):
-        """Draw what `ecgdan_sk.explain.compare_groups` found between groups.
+        """Draw the result of `ecgdan_sk.explain.compare_groups`.
 
         Parameters
         ----------
         comparison : GroupComparison
-            Of the attention across leads.
+            Comparison of the attention across leads.
         ax : Axes or None, default=None
-            Where to draw. None makes a figure.
+            Axes for the drawing. None makes a figure.
 
         Returns
         -------
@@ -77,7 +77,7 @@ class GroupDifferenceDisplay:
         Parameters
         ----------
         ax : Axes or None, default=None
-            Where to draw. None makes a figure.
+            Axes for the drawing. None makes a figure.
 
         Returns
         -------

@@ -1,4 +1,4 @@
-"""What became of patients of low and of high predicted risk."""
+"""Survival of patients of low and of high predicted risk."""
 
 import numpy as np
 from sklearn.utils import check_random_state
@@ -19,15 +19,16 @@ _FIRST_LINE, _LINE, _LABELS = -38, 12, -25  # points, of the table below the axi
 class KaplanMeierDisplay:
     """Kaplan-Meier curves of groups of predicted risk, with the numbers at risk.
 
-    Bands are pointwise 95 % intervals on the log-log scale. The axis ends when fewer
-    than a tenth of all is at risk (Pocock et al., 2002, Lancet 359, 1686-1689).
+    Bands are pointwise 95 % intervals on the log-log scale. The axis ends when less
+    than a tenth of the samples is at risk (Pocock et al., 2002, Lancet 359, 1686-1689).
 
-    **The risks must come from models that have not seen the patient**: training risks
-    separate any group, noise included. `from_estimator` makes them by cross-validation.
-    The log-rank test is valid for one model on test patients. For out-of-fold risks it
-    is not, because the models of different folds share patients: on pure noise about
-    one p-value in ten is below 0.05. `from_estimator` therefore gives no p-value unless
-    it permutes the outcomes (Simon et al., 2011).
+    **The risks must come from models that were not trained on the patient**: risks of
+    training patients separate the groups even on pure noise. `from_estimator` computes
+    out-of-fold risks by cross-validation. The log-rank test is valid for one model on
+    test patients. It is not valid for out-of-fold risks, because the models of
+    different folds share patients: on pure noise about one p-value in ten is below
+    0.05. `from_estimator` therefore gives no p-value unless it permutes the outcomes
+    (Simon et al., 2011).
 
     Parameters
     ----------
@@ -43,10 +44,10 @@ class KaplanMeierDisplay:
     Attributes
     ----------
     p_value : float or None
-        Of the log-rank test of all groups, or of its permutation; None for out-of-fold
+        Of the log-rank test of all groups, or of its permutation. None for out-of-fold
         risks without permutations.
     ax_, figure_ : Axes, Figure
-        What was drawn last.
+        The last drawing.
 
     Raises
     ------
@@ -89,24 +90,34 @@ class KaplanMeierDisplay:
 
     @classmethod
     def from_predictions(
-        cls, y_true, y_pred, *, quantiles=(1 / 3, 2 / 3), time_unit="days", ax=None
+        cls,
+        y_true,
+        y_pred,
+        *,
+        quantiles=(1 / 3, 2 / 3),
+        pooled_folds=False,
+        time_unit="days",
+        ax=None,
     ):
-        """Draw the curves of risks that you have.
+        """Draw the curves of given risks.
 
         Parameters
         ----------
         y_true : structured array of shape (n_samples,)
             Fields (event, time), as made by `sksurv.util.Surv`.
         y_pred : array-like of shape (n_samples,)
-            Risk of each sample on any scale, by a model that has not seen it, such as
-            `ecgdan_sk.model_selection.out_of_fold` gives.
+            Risk of each sample on any scale, from a model that was not trained on it,
+            such as the risks of `ecgdan_sk.model_selection.out_of_fold`.
         quantiles : sequence of float, default=(1 / 3, 2 / 3)
-            Quantiles of the risk that divide the groups: (0.9,) sets the highest tenth
-            apart.
+            Quantiles of the risk that divide the groups: (0.9,) separates the highest
+            tenth.
+        pooled_folds : bool, default=False
+            Whether the risks come from the models of several folds. The log-rank test
+            is then not valid, and no p-value is given.
         time_unit : str, default="days"
             Unit of `y_true`.
         ax : Axes or None, default=None
-            Where to draw. None makes a figure.
+            Axes for the drawing. None makes a figure.
 
         Returns
         -------
@@ -116,7 +127,10 @@ class KaplanMeierDisplay:
         risk = check_risk(y_pred, len(time))
         cuts = _checked_quantiles(quantiles)
         group = _group(risk, cuts)
-        return cls(y_true, group, _labels(cuts), time_unit=time_unit).plot(ax)
+        display = cls(y_true, group, _labels(cuts), time_unit=time_unit)
+        if pooled_folds:
+            display.p_value = None
+        return display.plot(ax)
 
     @classmethod
     def from_estimator(
@@ -134,14 +148,14 @@ class KaplanMeierDisplay:
         time_unit="days",
         ax=None,
     ):
-        """Draw the curves of out-of-fold risks: clones are fitted, nothing can leak.
+        """Draw the curves of out-of-fold risks, from clones of the estimator.
 
         Parameters
         ----------
         estimator : object
             Survival estimator; a clone is fitted to each training set.
         X : array-like of shape (n_samples, ...) or ECGRecords
-            What the estimator takes.
+            ECGs in the form that the estimator takes.
         y : structured array of shape (n_samples,)
             Fields (event, time), as made by `sksurv.util.Surv`.
         cv : int or splitter, default=5
@@ -153,14 +167,14 @@ class KaplanMeierDisplay:
         quantiles : sequence of float, default=(1 / 3, 2 / 3)
             Quantiles of the risk that divide the groups.
         n_permutations : int, default=0
-            How often the outcomes are permuted and the whole cross-validation repeated,
+            Number of permutations of the outcomes, each with a new cross-validation,
             for an exact p-value. 0 gives no p-value.
         random_state : int, RandomState instance or None, default=None
-            Decides the permutations.
+            Determines the permutations.
         time_unit : str, default="days"
             Unit of `y`.
         ax : Axes or None, default=None
-            Where to draw. None makes a figure.
+            Axes for the drawing. None makes a figure.
 
         Returns
         -------
@@ -193,7 +207,7 @@ class KaplanMeierDisplay:
         Parameters
         ----------
         ax : Axes or None, default=None
-            Where to draw. None makes a figure.
+            Axes for the drawing. None makes a figure.
 
         Returns
         -------

@@ -1,4 +1,4 @@
-"""Where the waves of a median beat were found to begin and to end."""
+"""Onsets and offsets of the waves of a median beat."""
 
 import numpy as np
 
@@ -42,23 +42,24 @@ class MeasurementDisplay:
     """The median beat of an ECG in all leads, with its fiducial points.
 
     Drawn at 50 mm/s and 10 mm/mV, on paper of true size. Bands reach from the onset to
-    the offset of P and QRS, and from there to the end of T; they are global, the
-    earliest and the latest of any lead. Intervals stand above, "-" where one cannot be
-    measured, and below what stood in the way.
+    the offset of P and of QRS, and from there to the end of T. They are global: from
+    the earliest onset to the latest offset of any lead. The intervals are written
+    above, with "-" for an interval that cannot be measured; the reasons are written
+    below.
 
     Parameters
     ----------
     beat : Delineated
         Median beat and fiducial points.
     reasons : list of str
-        What is missing or doubtful.
+        Reasons why values are missing or doubtful.
 
     Attributes
     ----------
     measurements : dict
         All of `ecgdan_sk.measurements.ECGMeasurements`, by name.
     ax_, figure_ : Axes, Figure
-        What was drawn last; positions are in mm.
+        The last drawing. Positions are in mm.
 
     See Also
     --------
@@ -89,11 +90,11 @@ class MeasurementDisplay:
         X : array-like or ECGRecords of shape (n_samples, n_leads, n_times)
             ECGs in mV.
         i : int, default=0
-            Which of them.
+            Position of the ECG in `X`.
         sampling_rate : float or None, default=None
             Samples per second, in Hz. None takes that of `ECGRecords`.
         ax : Axes or None, default=None
-            Where to draw. None makes a figure of true size.
+            Axes for the drawing. None makes a figure of true size.
 
         Returns
         -------
@@ -120,7 +121,7 @@ class MeasurementDisplay:
         Parameters
         ----------
         ax : Axes or None, default=None
-            Where to draw. None makes a figure of true size.
+            Axes for the drawing. None makes a figure of true size.
 
         Returns
         -------

@@ -1,4 +1,4 @@
-"""A page of ECG paper: where the leads stand on it."""
+"""A page of ECG paper, with the position of each lead."""
 
 from typing import NamedTuple
 
@@ -25,7 +25,7 @@ _LEAST_HEADER, _MOST_HEADER, _FOOTER = 15, 60, 15  # mm, above and below the row
 
 
 class Page(NamedTuple):
-    """What is on a page of ECGs of one length.
+    """Content of a page, for ECGs of one length.
 
     Attributes
     ----------

@@ -1,4 +1,4 @@
-"""What a fitted estimator predicts, as the displays need it."""
+"""Predictions of a fitted estimator, for the displays."""
 
 from sklearn.utils import _safe_indexing
 from sklearn.utils.validation import check_is_fitted

@@ -1,4 +1,4 @@
-"""Predicted survival of some patients, against that of a cohort."""
+"""Predicted survival of some patients, compared with a cohort."""
 
 import numpy as np
 
@@ -15,31 +15,31 @@ _BANDS = ((0.05, 0.95), (0.25, 0.75))
 class SurvivalCurveDisplay:
     """Predicted survival of some patients, with quantiles of a cohort behind.
 
-    Light grey holds the middle 90 % of the cohort at each time, dark grey the middle
-    half, and the dashed line is the median.
+    Light grey shows the middle 90 % of the cohort at each time, dark grey the middle
+    half. The dashed line is the median.
 
     Parameters
     ----------
     times : array-like of shape (n_times,)
         Increasing times.
     survival : array-like of shape (n_samples, n_times)
-        Predicted probability of being free of the event, of at most seven patients.
+        Predicted probability of no event until each time, for at most seven patients.
     cohort : array-like of shape (n_cohort, n_times) or None, default=None
-        The same of a cohort.
+        The same for a cohort.
     labels : sequence of str or None, default=None
         Name of each patient. None numbers them from 0.
     time_unit : str, default="days"
-        Unit of `times`. Days are shown as years where they are more than two years.
+        Unit of `times`. More than two years of days are shown as years.
 
     Attributes
     ----------
     ax_, figure_ : Axes, Figure
-        What was drawn last.
+        The last drawing.
 
     Raises
     ------
     ValueError
-        If there are more than seven patients, or no probabilities are given.
+        If there are more than seven patients, or if values are not probabilities.
 
     Examples
     --------
@@ -78,7 +78,7 @@ class SurvivalCurveDisplay:
     def from_estimator(
         cls, estimator, X, *, cohort=None, labels=None, time_unit="days", ax=None
     ):
-        """Predict and draw.
+        """Predict survival and draw it.
 
         Parameters
         ----------
@@ -87,13 +87,13 @@ class SurvivalCurveDisplay:
         X : array-like of shape (n_samples, ...) or ECGRecords
             At most seven patients.
         cohort : array-like of shape (n_cohort, ...), ECGRecords or None, default=None
-            Whom to compare them with, best patients that the estimator has not seen.
+            Patients for comparison, if possible not from the training data.
         labels : sequence of str or None, default=None
             Name of each patient. None numbers them from 0.
         time_unit : str, default="days"
             Unit of the target of `fit`.
         ax : Axes or None, default=None
-            Where to draw. None makes a figure.
+            Axes for the drawing. None makes a figure.
 
         Returns
         -------
@@ -113,7 +113,7 @@ class SurvivalCurveDisplay:
         Parameters
         ----------
         ax : Axes or None, default=None
-            Where to draw. None makes a figure.
+            Axes for the drawing. None makes a figure.
 
         Returns
         -------

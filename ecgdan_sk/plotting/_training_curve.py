@@ -1,4 +1,4 @@
-"""How the networks of an estimator learned."""
+"""Training curves of the networks of an estimator."""
 
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
@@ -9,13 +9,13 @@ from ._axes import COLORS, pyplot, tidy
 class TrainingCurveDisplay:
     """Losses of each network by epoch, and the epoch whose weights were kept.
 
-    Training and validation losses have axes of their own: a Cox loss grows with the
-    number of samples it compares, so the two cannot be compared.
+    Training and validation losses have separate axes. They cannot be compared, because
+    a Cox loss grows with the number of samples in it.
 
     Parameters
     ----------
     train_losses, valid_losses : list of array-like of shape (n_epochs,)
-        Losses of each network; it may have stopped before the others.
+        Losses of each network; the numbers of epochs may differ.
 
     Attributes
     ----------
@@ -24,7 +24,7 @@ class TrainingCurveDisplay:
     axes_ : ndarray of Axes of shape (2,)
         Training and validation losses.
     figure_ : Figure
-        What was drawn last.
+        The last drawing.
 
     Examples
     --------
@@ -49,7 +49,7 @@ class TrainingCurveDisplay:
 
     @classmethod
     def from_estimator(cls, estimator):
-        """Draw the losses that a fitted estimator remembers.
+        """Draw the losses of a fitted estimator.
 
         Parameters
         ----------
@@ -92,7 +92,7 @@ class TrainingCurveDisplay:
         Parameters
         ----------
         axes : array-like of two Axes or None, default=None
-            Where to draw training and validation losses. None makes a figure.
+            Axes for training and validation losses. None makes a figure.
 
         Returns
         -------

@@ -22,7 +22,7 @@ class Window(ECGTransformer):
         Which part of a longer ECG is kept; where a shorter one lies between zeros. A
         random part differs between recordings.
     random_state : int, RandomState instance or None, default=None
-        Decides the random parts; an int makes them the same in every call.
+        Determines the random parts; an int makes them the same in every call.
 
     Attributes
     ----------

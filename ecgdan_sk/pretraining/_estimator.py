@@ -62,18 +62,21 @@ class ECGReportPretrainer(
     lr : float, default=0.003
         Highest learning rate of AdamW, after warm-up and before cosine decay.
     device : str, default="auto"
-        Where to compute: "cpu", "cuda", "mps", or the fastest there is.
+        "cpu", "cuda" or "mps"; "auto" takes the fastest that is available.
     verbose : int, default=0
         1 shows a progress bar.
     random_state : int, RandomState instance or None, default=None
-        Decides everything, bit for bit on CPU with the same number of threads.
+        Seed. An int gives equal results on a CPU with the same number of threads.
     reports_as : {"auto", "text", "statements", "both"}, default="auto"
         What free text is taken for: its words, the SCP statements that
         `reports.StatementFinder` reads in it, or both. "auto" is "statements", and
         "text" where no report has one.
+
+    Other Parameters
+    ----------------
     zero_likelihood : {"present", "drop"}, default="present"
-        What likelihood 0 says of an SCP statement of rhythm or form: PTB-XL gives most
-        of them none. This, and what follows, few have to set.
+        Meaning of likelihood 0 for an SCP statement of rhythm or form. PTB-XL gives
+        most of these statements no likelihood.
     alignment_weight : float, default=1.0
         Weight of the alignment.
     reconstruction_weight : float, default=0.0
@@ -98,7 +101,7 @@ class ECGReportPretrainer(
         reconstruction is the only objective, it has no part in that. With None all ECGs
         train, for `max_epochs`, and the last weights are kept.
     weight_decay : float, default=0.01
-        Decay of the weights by AdamW.
+        Weight decay of AdamW.
     crop : float or None, default=None
         Share of each ECG that a training step sees, from a random start. None means
         what the architecture says: 0.5, and 1.0 for the published network.
@@ -107,7 +110,7 @@ class ECGReportPretrainer(
     micro_batch_size : int or None, default=None
         ECGs that are in memory at once in a step; the loss still sees the whole batch.
     precision : {"float32", "bf16"}, default="float32"
-        Numbers in which the network computes; losses are in float32.
+        Number format of the network; losses are in float32.
     callbacks : list of skorch callbacks or None, default=None
         Called during training, as copies.
     checkpoint_dir : path or None, default=None
@@ -126,13 +129,13 @@ class ECGReportPretrainer(
     report_embeddings_ : ndarray of shape (n_reports, n_dims)
         Their vectors.
     architecture_ : Architecture
-        The network, with the settings of a pretrained encoder if it was named.
+        The network; if `pretrained` was given, with the settings of that encoder.
     leads_in_ : tuple of str
         Leads seen in `fit`.
     n_leads_in_, n_times_in_ : int
         Number of leads and of samples seen in `fit`.
     sampling_rate_in_ : float or None
-        Sampling rate seen in `fit`, in Hz, where the ECGs told it.
+        Sampling rate seen in `fit`, in Hz; None if the ECGs had none.
 
     References
     ----------
@@ -426,12 +429,12 @@ class ECGReportPretrainer(
         return mean_reciprocal_rank(encoded.keys, pair)
 
     def save(self, path):
-        """Write all that predictions need to one file, which holds no code.
+        """Save the fitted estimator to one file, which holds no code.
 
         Parameters
         ----------
         path : str or path-like
-            Of the file, by custom ending in ".safetensors"; replaced as a whole.
+            Path, usually with the ending ".safetensors". An existing file is replaced.
 
         Returns
         -------
@@ -445,8 +448,8 @@ class ECGReportPretrainer(
 
         See Also
         --------
-        load : The way back.
-        save_encoder : The encoder of ECGs alone, without what is said of them.
+        load : Read the file. save_encoder : The encoder of ECGs alone, without what is
+        said of them.
 
         Notes
         -----
@@ -466,19 +469,19 @@ class ECGReportPretrainer(
         Parameters
         ----------
         path : str or path-like
-            Of the file.
+            Path of the file.
 
         Returns
         -------
         ECGReportPretrainer
-            It predicts bit for bit what the saved one predicts on the same machine.
+            On the same machine it predicts the same as the saved one, bit for bit.
 
         Raises
         ------
         FileNotFoundError
             If there is no such file.
         ValueError
-            If the file is truncated, altered, of another kind, or not whole.
+            If the file is incomplete, altered, or of another kind.
         """
         return load_pretrainer(path, cls)
 
@@ -488,7 +491,7 @@ class ECGReportPretrainer(
         Parameters
         ----------
         path : str or path-like
-            Of the file; replaced as a whole.
+            Path of the file. An existing file is replaced.
 
         Returns
         -------

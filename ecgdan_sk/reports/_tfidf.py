@@ -23,7 +23,7 @@ class TfidfEncoder(BaseEstimator):
     n_components : int, default=128
         Dimensions of the embeddings; fewer where the texts allow fewer.
     random_state : int, RandomState instance or None, default=0
-        Decides the randomised SVD.
+        Determines the randomised SVD.
 
     Attributes
     ----------

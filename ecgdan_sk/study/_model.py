@@ -166,7 +166,7 @@ class StudyModel:
         id : str
             Of the ECG whose page it is.
         random_state : int, RandomState instance or None, default=None
-            Decides the tests of the explanations.
+            Determines the tests of the explanations.
         verbose : int, default=0
             1 shows progress bars.
 

@@ -106,7 +106,7 @@ def run_study(
     n_jobs : int or None, default=None
         Processes; None means 1, -1 all processors. The numbers are the same.
     random_state : int, default=0
-        Decides everything.
+        Determines everything.
     verbose : int, default=0
         1 shows progress bars.
 

@@ -49,125 +49,123 @@ class DualAttentionSurvival(
 ):
     """Risk of an event over time from raw ECGs, by a dual attention network.
 
-    A Cox model whose log risk is a network: a trunk that sees each lead alone,
-    attention over time for each lead, and attention across leads. Several networks
-    from different seeds, each with its own validation part, are averaged.
+    A network gives the log risk of a Cox model. It has a trunk that sees each lead
+    alone, attention over time within each lead, and attention across leads. The log
+    risks of several networks, each with its own seed and validation part, are averaged.
 
     Parameters
     ----------
     architecture : {"compact", "paper"} or Architecture, default="compact"
-        The network: by its name, or as an object with parameters of its own, such as
-        `Compact(n_channels=16)`. See `ecgdan_sk.architectures`. "paper" needs twelve
-        leads and fits one length.
+        The network, by name or as an object such as `Compact(n_channels=16)`; see
+        `ecgdan_sk.architectures`. "paper" needs twelve leads and ECGs of one length.
     covariates : sequence of str or None, default=None
-        Columns of `ECGRecords.covariates`, such as age and sex, that enter the log risk
-        linearly beside the network. Their coefficients start at the Cox model without
-        the ECG and are trained with the network. For Cox losses.
+        Columns of `ECGRecords.covariates`, such as age and sex. A Cox model of these
+        columns is fitted first; the network learns the risk that it does not explain,
+        and the coefficients are trained further with it. Only for Cox losses.
     loss : str, default="cox"
-        Partial likelihood of Cox: "cox", or with competing risks "cause-specific".
-        Discrete time: "logistic-hazard", "deephit", or with competing risks
-        "discrete-competing". See `ecgdan_sk.losses`.
+        Cox partial likelihood: "cox"; with competing risks "cause-specific". Discrete
+        time: "logistic-hazard" or "deephit"; with competing risks "discrete-competing".
+        See `ecgdan_sk.losses`.
     pretrained : str, mapping, path or None, default=None
-        Where the encoders start: the name of one of `encoders.names()`, "hf:owner/name"
+        Pretrained encoder to start from: a name in `encoders.names()`, "hf:owner/name"
         of the Hugging Face hub, `encoder_weights_` of a fitted `ECGReportPretrainer`,
-        or the file that its `save_encoder` wrote. An architecture given by name takes
-        the settings of the encoder. For Cox losses without covariates the heads start
-        at the ridge Cox model of its features. It is kept if no epoch is better, or of
-        fewer than 30 events, unless `max_epochs` or `lr` is given.
+        or a file written by its `save_encoder`. An `architecture` given by name takes
+        the settings of the encoder. With a Cox loss and no covariates, the heads start
+        from a ridge Cox model of the encoder's features. This start is kept if no epoch
+        is better; with fewer than 30 events it is always kept, unless `max_epochs` or
+        `lr` is given.
     freeze_encoder : bool or int, default=False
-        With True the encoders stay as they start, with their statistics and without
-        dropout, so that the heads alone are trained. A number of epochs after which one
-        more stage of them is trained along, from their latent features down to their
-        trunk.
+        True keeps the encoders fixed, with their statistics and without dropout, and
+        trains only the heads. A number n unfreezes one more stage of the encoders after
+        every n epochs, from the latent features down to the trunk.
     n_members : int, default=3
-        Networks whose log risks are averaged.
+        Number of networks; their log risks are averaged.
     max_epochs : int or None, default=None
-        Passes over the training ECGs at the most. None means 40; from a pretrained
-        encoder 12, and 4 if the heads start at the ridge Cox model.
+        Largest number of passes over the training ECGs. None means 40; from a
+        pretrained encoder 12, or 4 if the heads start from a ridge Cox model.
     batch_size : int, default=128
-        ECGs per step, which is also the size of a risk set. Each batch holds its share
-        of the events.
+        ECGs per step, the size of a risk set. Each batch holds its share of events.
     lr : float or None, default=None
         Highest learning rate of AdamW. None means 0.003; from a pretrained encoder
-        0.001, and 0.002 if the heads start at the ridge Cox model.
+        0.001, or 0.002 if the heads start from a ridge Cox model.
     device : str, default="auto"
-        Where to compute: "cpu", "cuda", "mps", or the fastest there is.
+        "cpu", "cuda" or "mps"; "auto" takes the fastest that is available.
     verbose : int, default=0
         1 shows a progress bar for each network.
     random_state : int, RandomState instance or None, default=None
-        Decides everything, bit for bit on CPU with the same number of threads.
+        Seed. An int gives equal results on a CPU with the same number of threads.
+
+    Other Parameters
+    ----------------
     ties : {"efron", "breslow"}, default="efron"
-        How a partial likelihood treats events at the same time. This, and what follows,
-        few have to set.
+        Treatment of events at the same time in a partial likelihood.
     n_intervals : int, default=20
-        Intervals of discrete time, between quantiles of the event times.
+        Number of intervals of discrete time, between quantiles of the event times.
     baseline : {"train", "validation"}, default="train"
-        Whose log risks the baseline hazard of a Cox model is estimated from: those of
-        all training ECGs, or those of the ECGs kept for validation, then the same for
-        all networks, for which they are not overfitted. Discrete time needs no
-        baseline.
+        ECGs for the baseline hazard of a Cox model: all training ECGs, or the ECGs kept
+        for validation, whose log risks are not overfitted. "validation" keeps the same
+        ECGs for all networks.
     reconstruction_weight : float, default=0.0
-        Weight of an auxiliary loss: the mean squared error with which a decoder
-        restores the ECGs from what cropping and masking left.
+        Weight of an auxiliary loss: a decoder restores the ECGs (mean squared error).
     recipe : {"default", "paper"}, default="default"
-        "default" warms the learning rate up and lets it fall along a cosine, clips
-        gradients to a norm of 5, and chooses the best epoch by the validation loss.
-        "paper", as published: a constant rate, a norm of 100, and the concordance.
+        "default": learning rate with warm-up and cosine decay, gradients clipped to a
+        norm of 5, best epoch by the validation loss. "paper", as published: a constant
+        rate, a norm of 100, best epoch by the concordance.
     patience : int, default=12
-        Epochs without a better one after which training ends. The weights of the best
-        epoch are kept.
+        Training ends after this many epochs without improvement. The weights of the
+        best epoch are kept.
     validation_fraction : float, default=0.2
-        Share of the ECGs, and of the events of each cause, that decides when to stop.
-        No patient has ECGs on both sides.
+        Share of the ECGs, and of the events of each cause, for validation: they decide
+        when training stops. All ECGs of a patient are on one side.
     weight_decay : float, default=0.01
-        Decay of the weights by AdamW.
+        Weight decay of AdamW.
     dropout : float, default=0.25
-        Share of the latent features left out in training, alike for a whole batch.
+        Share of the latent features dropped in training, the same for a whole batch.
     crop : float or None, default=None
         Share of each ECG that a training step sees, from a random start; predictions
-        use all of it. Use 1.0 for recordings of a single beat. None means what the
-        architecture says: 0.5, and 1.0 for the published network.
+        use the whole ECG. Use 1.0 for recordings of a single beat. None takes the value
+        of the architecture: 0.5, or 1.0 for "paper".
     lead_masking : float or "paper", default=0.2
-        Probability with which training takes a lead for absent, in half of the ECGs;
-        "paper" leaves every second batch one of five subsets of the twelve leads.
+        Probability that training hides a lead, in half of the ECGs. "paper" reduces
+        every second batch to one of five subsets of the twelve leads.
     micro_batch_size : int or None, default=None
-        ECGs that are in memory at once in a step, where a risk set is larger: its loss
-        stays exact, for half more time. None takes whole batches.
+        Number of ECGs in memory at once, if a batch does not fit. The loss of the batch
+        stays exact; a step takes about 50 % more time. None takes whole batches.
     precision : {"float32", "bf16"}, default="float32"
-        Numbers in which the networks compute; losses are in float32.
+        Number format of the networks; losses are in float32.
     warm_start : bool, default=False
-        Whether a further `fit` goes on from the networks of the last one.
+        Whether a new `fit` continues from the networks of the last one.
     callbacks : list of skorch callbacks or None, default=None
-        Called during training, as copies, beside those of the estimator itself.
+        Additional callbacks for training; copies of them are called.
     checkpoint_dir : path or None, default=None
-        Folder in which the state of the training is kept after each epoch. A `fit` that
-        was killed goes on from there when it is called again with the same data and
-        settings, and ends bit for bit where an unbroken one ends. Needs `random_state`.
+        Folder for the state of the training after each epoch. If a `fit` was killed,
+        call it again with the same data and settings: it continues from there, and the
+        result is the same bit for bit. Needs `random_state`.
 
     Attributes
     ----------
     nets_ : list of ECGNet
         The fitted networks, as skorch nets.
     split_seeds_ : list of int
-        For each network the seed of its validation part, which a warm start keeps.
+        Seed of the validation part of each network; a warm start keeps them.
     likelihood_ : ProportionalHazards or DiscreteTime
-        What makes hazards of the networks' outputs, with `baseline_` or `cut_points_`.
+        Outputs of the networks to hazards, with `baseline_` or `cut_points_`.
     covariates_ : CovariateCox or None
-        The linear part of the log risk, with its `coef_` given the ECG.
+        The linear part of the log risk; its `coef_` are adjusted for the ECG.
     censoring_ : CensoringKaplanMeier
         Distribution of the censoring times, for `survival_scorers`.
     follow_up_ : float
         Longest time seen in `fit`.
     fitted_to_, validation_ : dict
-        What `summary` tells of the cohort and of each network's validation.
+        Cohort, and validation of each network, as `summary` shows them.
     architecture_ : Architecture
-        The network, with the settings of a pretrained encoder if it was named.
+        The network; if `pretrained` was given, with the settings of that encoder.
     leads_in_ : tuple of str
         Leads seen in `fit`.
     n_leads_in_, n_times_in_ : int
         Number of leads and of samples seen in `fit`.
     sampling_rate_in_ : float or None
-        Sampling rate seen in `fit`, in Hz, where the ECGs told it.
+        Sampling rate seen in `fit`, in Hz; None if the ECGs had none.
 
     References
     ----------
@@ -290,19 +288,19 @@ class DualAttentionSurvival(
     def paper(cls, cohort_size, *, pretrained=None, **changes):
         """The published network with its training recipe.
 
-        Reconstruction beside the Cox loss in equal parts, subsets of leads per batch,
-        a constant learning rate, the epoch of the highest concordance on a fifth of the
-        ECGs. For median beats of 600 samples at 500 Hz; other lengths are padded.
+        Reconstruction and Cox loss in equal parts, subsets of leads per batch, a
+        constant learning rate, and the epoch with the highest concordance on a fifth of
+        the ECGs. For median beats of 600 samples at 500 Hz; other lengths are padded.
 
         Parameters
         ----------
         cohort_size : int
-            ECGs to train on: risk sets of 128 are published for 800 patients, of 1,024
-            for 11,575; from 4,096 on the larger are taken.
+            Number of training ECGs. The paper has risk sets of 128 for 800 patients,
+            and of 1,024 for 11,575 patients; here 1,024 are used from 4,096 ECGs on.
         pretrained : mapping, path or None, default=None
-            As for the estimator; 100 epochs follow, otherwise 400.
+            As for the estimator. Training has 100 epochs with it, and 400 without.
         **changes : dict
-            Parameters of the estimator that differ, such as `random_state`.
+            Other parameters of the estimator, such as `random_state`.
 
         Returns
         -------
@@ -312,7 +310,7 @@ class DualAttentionSurvival(
         References
         ----------
         Chen et al. (2025), IEEE Transactions on Big Data 11(3), 948-960. The published
-        learning rate finder is left out: what it found was never used.
+        learning rate finder is left out, because its result was never used.
 
         Examples
         --------
@@ -343,25 +341,24 @@ class DualAttentionSurvival(
         ----------
         X : array-like or ECGRecords of shape (n_samples, n_leads, n_times)
             ECGs in mV. An array holds the twelve leads of `records.LEADS`; a lead that
-            is NaN throughout is absent.
+            is all NaN is absent.
         y : structured array or DataFrame of shape (n_samples,)
             Fields (event, time), as made by `sksurv.util.Surv`, or two columns of a
             table; times in days, as numbers or timedeltas. `outcomes.from_table` makes
-            `y` of dates and words. With a loss for competing risks the event holds 0
-            (censored), 1, 2, ...; 1 is the cause of interest, which `predict` and
-            `score` speak of.
+            `y` from dates and words. With a loss for competing risks the event holds 0
+            (censored), 1, 2, ...; `predict` and `score` are for cause 1.
         sample_weight : array-like of shape (n_samples,) or None, default=None
             Weight of each sample.
         strata : array-like of shape (n_samples,) or None, default=None
-            Stratum of each sample, such as its hospital, with a baseline hazard of its
-            own. For Cox losses.
+            Stratum of each sample, such as its hospital. Each stratum has its own
+            baseline hazard. Only for Cox losses.
         entry : array-like of shape (n_samples,) or None, default=None
-            Time after which each sample is at risk (left truncation), such as the age
-            at the ECG where time is age. For Cox losses.
+            Time at which each sample comes under observation (left truncation), such as
+            the age at the ECG if time is age. Only for Cox losses.
         groups : array-like of shape (n_samples,) or None, default=None
-            Patient of each ECG; those of one patient go to one side of the validation
-            split. None takes the `patient_ids` of `X`, if it is an ECGRecords that has
-            them; else each ECG counts as a patient.
+            Patient of each ECG. All ECGs of a patient go to one side of the validation
+            split. None takes the `patient_ids` of `X`; if there are none, each ECG
+            counts as a patient.
 
         Returns
         -------
@@ -371,10 +368,10 @@ class DualAttentionSurvival(
         Raises
         ------
         ValueError
-            If `X` or `y` is not as described, or too few events are there.
+            If `X` or `y` is not as described, or if there are too few events.
         FloatingPointError
-            If the loss, or anything learned, becomes non-finite; it names the ECGs
-            whose amplitudes stand out.
+            If the loss or a learned value is not finite. The message names ECGs with
+            unusual amplitudes.
 
         Warns
         -----
@@ -430,19 +427,19 @@ class DualAttentionSurvival(
         return self
 
     def predict(self, X):
-        """Log risk of each ECG: higher means an earlier event, of the first cause.
+        """Log risk of each ECG, for the first cause: higher means an earlier event.
 
         Parameters
         ----------
         X : array-like or ECGRecords of shape (n_samples, n_leads, n_times)
-            ECGs in mV, as long as those seen in `fit`. Named leads are matched by name;
-            those that are missing count as absent.
+            ECGs in mV, of the same length as in `fit`. Leads are matched by name;
+            missing leads count as absent.
 
         Returns
         -------
         ndarray of shape (n_samples,)
-            Log hazard relative to the mean of the training ECGs; in discrete time, of
-            the cumulative hazard averaged over the intervals.
+            Log hazard relative to the mean of the training ECGs. In discrete time, the
+            log of the cumulative hazard averaged over the intervals.
         """
         check_is_fitted(self)
         records = as_records(X)
@@ -450,7 +447,7 @@ class DualAttentionSurvival(
         return self.likelihood_.log_risk(self._outputs(X, records))
 
     def score(self, X, y, *, sample_weight=None, strata=None, entry=None):
-        """Concordance index (Harrell's C) of the log risks; other causes are censored.
+        """Harrell's concordance index of the log risks; other causes count as censored.
 
         Parameters
         ----------
@@ -463,8 +460,8 @@ class DualAttentionSurvival(
         strata : array-like of shape (n_samples,) or None, default=None
             Stratum of each sample; only those of one stratum are compared.
         entry : array-like of shape (n_samples,) or None, default=None
-            When each sample came under observation; only those at risk together are
-            compared. None means at 0.
+            Start of observation of each sample; only samples at risk together are
+            compared. None means 0.
 
         Returns
         -------
@@ -487,7 +484,7 @@ class DualAttentionSurvival(
         )
 
     def transform(self, X):
-        """Latent features, those of several networks side by side.
+        """Latent features of all networks, side by side.
 
         Parameters
         ----------
@@ -497,7 +494,7 @@ class DualAttentionSurvival(
         Returns
         -------
         ndarray of shape (n_samples, n_members * latent_dim)
-            Features that the linear heads weigh.
+            Features, from which the linear heads compute the log risks.
         """
         check_is_fitted(self)
         return np.hstack(encode(self.nets_, self._check_input(X)))
@@ -514,7 +511,7 @@ class DualAttentionSurvival(
 
     @property
     def history_(self):
-        """Losses and durations of each epoch, of the first network if several."""
+        """Losses and durations of each epoch, for the first network."""
         return self.net_.history
 
     @property
@@ -532,7 +529,7 @@ class DualAttentionSurvival(
         return len(self.nets_) * architecture_of(self).latent_dim
 
     def _target(self, records, likelihood, outcome):
-        """Columns for the loss, and where the covariates start, if there are any."""
+        """Columns for the loss, and the start of the covariates, if there are any."""
         target = likelihood.target(outcome)
         if self.covariates is None:
             return target, None

@@ -9,18 +9,18 @@ from .._version import __version__
 
 
 class Exporting:
-    """Mixin: the fitted networks in the formats of other programs."""
+    """Mixin: export the fitted networks for other programs."""
 
     def export(self, path, format="onnx"):
-        """Write the networks for other programs: ECGs in mV to what `predict` gives.
+        """Export the networks for other programs: from ECGs in mV to log risks.
 
         Parameters
         ----------
         path : str or path-like
-            Of the file, replaced as a whole.
+            Path of the file. An existing file is replaced.
         format : {"onnx", "torch"}, default="onnx"
             "onnx" runs in onnxruntime. "torch" is read by `torch.export.load`, which
-            took the place of TorchScript.
+            replaces TorchScript.
 
         Returns
         -------
@@ -34,17 +34,18 @@ class Exporting:
         ImportError
             If onnx, onnxscript or onnxruntime is not installed.
         RuntimeError
-            If the file does not compute what the networks do, to 1e-5.
+            If the outputs of the file differ from those of the networks by more than
+            1e-5.
 
         See Also
         --------
-        save : A file from which all of the estimator is read again.
+        save : A file from which the whole estimator is read again.
 
         Notes
         -----
         The input "ecg" has the shape (n_samples, n_leads, n_times) of `fit`; the output
-        is "log_risk". Leads, rate and unit are in the metadata: those of ONNX, or
-        "about.json" of the program.
+        is "log_risk". Leads, sampling rate and unit are in the metadata of ONNX, or in
+        "about.json" of the "torch" file.
         """
         check_is_fitted(self)
         _export(path, format, self)

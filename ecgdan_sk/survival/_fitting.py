@@ -1,4 +1,4 @@
-"""What the parameters of the survival estimator mean for the training of its nets."""
+"""From the parameters of the survival estimator to the training of its nets."""
 
 import numpy as np
 import torch
@@ -40,7 +40,8 @@ _OF_FEW_EVENTS = {"max_epochs": 1, "lr": 1e-9, "n_unfrozen": 0}
 def split_seeds(estimator):
     """A seed for the validation part of each network; those of `baseline` share one.
 
-    A warm start keeps the seeds, so that nothing is validated on what was trained on.
+    A warm start keeps the seeds, so that no ECG is used for training first and for
+    validation later.
     """
     kept = getattr(estimator, "split_seeds_", []) if estimator.warm_start else []
     # One draw, so that the first networks do not depend on how many follow.
@@ -62,7 +63,7 @@ def validation_part(estimator, seed, causes, patients):
 def train_networks(estimator, X, target, likelihood, patients, seeds):
     """Train networks that differ in their weights and, by seed, in their validation.
 
-    Where the user breaks off, fewer nets are returned.
+    If the user interrupts, fewer nets are returned.
     """
     architecture_of(estimator).check(estimator.leads_in_, X.shape[2])
     module = module_settings(estimator, likelihood.n_outputs, typical_spread(X))
@@ -141,7 +142,7 @@ def _optimisation(estimator, heads):
 
 
 def _length(estimator, heads):
-    """Epochs and rate; a ready encoder wants fewer and smaller steps."""
+    """Epochs and rate; a pretrained encoder needs fewer and smaller steps."""
     given = {name: getattr(estimator, name) for name in _SCRATCH}
     given = {name: value for name, value in given.items() if value is not None}
     if heads is None:
@@ -154,7 +155,7 @@ def _length(estimator, heads):
 
 
 def _choice_of_epoch(estimator, likelihood, target):
-    """By what the best epoch is chosen, for the target of the validation part."""
+    """The criterion for the best epoch, for the target of the validation part."""
     if estimator.recipe != "paper":
         return {"monitor": "valid_loss"}
     if not likelihood.outputs_are_log_risks:
@@ -223,7 +224,7 @@ def _arrays(starts):
 
 
 def _interruption(nets, n_members):
-    """What Ctrl-C left."""
+    """The message after Ctrl-C."""
     n_epochs = len(nets[-1].history) - 1
     return (
         f"Training was interrupted in epoch {n_epochs + 1} of network {len(nets)} of "

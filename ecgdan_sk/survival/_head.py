@@ -1,6 +1,6 @@
-"""Where a risk head starts on a ready encoder: at the ridge Cox model of its features.
+"""The start of a risk head on a pretrained encoder: a ridge Cox model of its features.
 
-From there training may only improve on what a few events can tell.
+Training starts there, and is kept only if it improves on it.
 """
 
 import numpy as np

@@ -1,4 +1,4 @@
-"""The network that tells risks: an encoder of any architecture with its risk head."""
+"""The risk network: an encoder of any architecture with a risk head."""
 
 from ..network import HeadedEncoder
 

@@ -44,15 +44,15 @@ _LEARNED = (
 
 
 class Saving:
-    """Mixin: a fitted survival estimator as a file, and back."""
+    """Mixin: save a fitted survival estimator to a file, and load it."""
 
     def save(self, path):
-        """Write all that predictions need to one file, which holds no code.
+        """Save the fitted estimator to one file, which holds no code.
 
         Parameters
         ----------
         path : str or path-like
-            Of the file, by custom ending in ".safetensors"; replaced as a whole.
+            Path, usually with the ending ".safetensors". An existing file is replaced.
 
         Returns
         -------
@@ -61,13 +61,13 @@ class Saving:
 
         See Also
         --------
-        load : The way back.
+        load : Read the file.
 
         Notes
         -----
-        Tensors and settings as JSON, in the safetensors format. No ECG is in it.
-        Callbacks, `pretrained` and `checkpoint_dir` are not kept, as predictions need
-        none of them.
+        The file holds tensors, and settings as JSON, in the safetensors format. It
+        holds no ECG. Callbacks, `pretrained` and `checkpoint_dir` are not saved,
+        because predictions do not need them.
         """
         check_is_fitted(self)
         params = self.get_params(deep=False)
@@ -82,19 +82,19 @@ class Saving:
         Parameters
         ----------
         path : str or path-like
-            Of the file.
+            Path of the file.
 
         Returns
         -------
         DualAttentionSurvival
-            It predicts bit for bit what the saved one predicts on the same machine.
+            On the same machine it predicts the same as the saved one, bit for bit.
 
         Raises
         ------
         FileNotFoundError
             If there is no such file.
         ValueError
-            If the file is truncated, altered, of another kind, or not whole.
+            If the file is incomplete, altered, or of another kind.
         """
         return read_model(path, _KIND, _CLASSES, partial(_restored, cls))
 

@@ -1,4 +1,4 @@
-"""What a fit was made of, and how it did on the ECGs that it kept for validation."""
+"""Summary of a fit: its data, and its performance on the validation ECGs."""
 
 from dataclasses import dataclass
 from html import escape
@@ -15,20 +15,20 @@ from ._fitting import validation_part
 
 @dataclass(frozen=True)
 class FitSummary:
-    """Settings, data and validation of a fitted estimator; prints as a text.
+    """Settings, data and validation of a fitted estimator; `print` shows them as text.
 
     Attributes
     ----------
     settings : dict
         Parameters that differ from their defaults.
     data : dict
-        ECGs, patients, leads, length, events of each cause, median follow-up and, in
-        seconds, what the fit took.
+        ECGs, patients, leads, length, events of each cause, median follow-up, and the
+        duration of the fit in seconds.
     networks : DataFrame
-        One row for each network: `epochs` trained, the `best_epoch` whose weights it
-        keeps (0 for those it started from), `n_validation` ECGs with `n_events`, their
-        `c_index`, and at the median time of the events the ratio `observed_expected` of
-        their observed risk to the mean predicted one. NaN where it is not defined.
+        One row for each network: `epochs` trained; the `best_epoch`, whose weights are
+        kept (0 means the start); `n_validation` ECGs with `n_events` and their
+        `c_index`; and `observed_expected`, the observed risk divided by the mean
+        predicted risk at the median time of the events. NaN if a value is not defined.
     """
 
     settings: dict
@@ -68,13 +68,14 @@ class Summarised:
     """Adds `summary` to the survival estimator."""
 
     def summary(self):
-        """Tell what the estimator was fitted to, and how it did in validation.
+        """Summarise the training cohort and the validation of each network.
 
         Returns
         -------
         FitSummary
-            Settings, data and, for each network, its validation; prints as a text. The
-            best epoch was chosen on the validation ECGs, so their figures flatter.
+            Settings, data and validation of each network; `print` shows them as text.
+            The best epoch was chosen on the validation ECGs, so their values are too
+            good.
 
         Examples
         --------

@@ -1,4 +1,4 @@
-"""Is a model fit for use: at another site, for all groups, with enough patients."""
+"""Validation of a fitted model: at another site, in subgroups, with enough patients."""
 
 from . import sample_size
 from ._age import AgeDependence, age_dependence

@@ -1,4 +1,4 @@
-"""How much of a risk is age, which a network partly reads from the ECG."""
+"""How much of a risk is due to age, which a network partly reads from the ECG."""
 
 from dataclasses import dataclass
 
@@ -14,7 +14,7 @@ from ._cox import fit_cox
 
 @dataclass(frozen=True)
 class AgeDependence:
-    """What `age_dependence` found.
+    """Result of `age_dependence`.
 
     Attributes
     ----------
@@ -23,15 +23,15 @@ class AgeDependence:
     c_index_of_age : float
         Harrell's C of age alone.
     c_index_adjusted : float
-        Harrell's C over pairs of patients within the same band of age.
+        Harrell's C over pairs of patients of the same age band.
     by_band : DataFrame
         One row for each band: patients, events, Harrell's C (NaN with fewer than two
         events).
     correlation : float
         Rank correlation of the risk with age.
     hazard_ratios : DataFrame
-        Hazard ratio of one standard deviation of the risk, with its 95 % interval, by
-        itself and beside age.
+        Hazard ratio of one standard deviation of the risk, with its 95 % interval,
+        unadjusted and adjusted for age.
     """
 
     c_index: float
@@ -43,16 +43,16 @@ class AgeDependence:
 
 
 def age_dependence(estimator, X, y, *, age=None, band=5.0):
-    """What is left of a model's risk once age is known.
+    """How much a model's risk tells beyond age.
 
     Parameters
     ----------
     estimator : estimator
         Fitted; its `predict` gives a risk, higher for an earlier event.
     X : array-like or ECGRecords
-        What the estimator takes.
+        ECGs in the form that the estimator takes.
     y : structured array of shape (n_samples,)
-        Fields (event, time); of competing causes, the first counts.
+        Fields (event, time). With competing causes, the first counts.
     age : array-like of shape (n_samples,) or None, default=None
         Age of each patient, in years. None takes the covariate `age` of `ECGRecords`.
     band : float, default=5.0

@@ -115,7 +115,7 @@ def distribution_svg(table, said):
 
 
 def svg(parts, said, height):
-    """A drawing with what it says for those who do not see it."""
+    """A drawing with a description for screen readers."""
     return tag(
         "svg",
         tag("title", said),

@@ -1,4 +1,4 @@
-"""What a model adds to what is known already."""
+"""Incremental value: what a model adds to a reference."""
 
 from dataclasses import dataclass
 
@@ -21,7 +21,7 @@ WARNING = (
 
 @dataclass(frozen=True)
 class IncrementalValue:
-    """What `incremental_value` found.
+    """Result of `incremental_value`.
 
     Attributes
     ----------
@@ -29,15 +29,16 @@ class IncrementalValue:
         By `time` and `measure`: `model`, `reference`, and their `difference` with the
         limits `low` and `high` of its interval.
     likelihood_ratio : float
-        Twice the gain of the log partial likelihood when the model's score enters a Cox
-        model beside the reference's.
+        Twice the gain of the log partial likelihood when the score of the model is
+        added to a Cox model with the score of the reference.
     p_value : float
-        Of that gain, by a chi-squared distribution with one degree of freedom.
+        p-value of that gain, by a chi-squared distribution with one degree of freedom.
     reclassification : DataFrame
-        By time: the continuous net reclassification improvement `nri`, of patients with
-        and without event, and the integrated discrimination improvement `idi`.
+        By time: the continuous net reclassification improvement `nri`, also for
+        patients with and without event, and the integrated discrimination improvement
+        `idi`.
     warning : str
-        Why not to rely on `reclassification`.
+        The reason not to rely on `reclassification`.
     """
 
     differences: pd.DataFrame
@@ -62,16 +63,17 @@ def incremental_value(
     n_jobs=None,
     random_state=None,
 ):
-    """Compare a model with a reference on patients that neither has seen.
+    """Compare a model with a reference on patients that neither was trained on.
 
     Parameters
     ----------
     estimator : estimator
         Fitted, as for `validate`.
     reference : estimator
-        Fitted, for the same `X`: age and sex, measurements, a published equation.
+        Fitted model for the same `X`, such as age and sex, measurements, or a published
+        equation.
     X : array-like or ECGRecords
-        What both take.
+        ECGs in the form that both take.
     y : structured array of shape (n_samples,)
         Fields (event, time), as for `validate`.
     times : float or array-like of shape (n_times,)
@@ -79,34 +81,34 @@ def incremental_value(
     groups : array-like of shape (n_samples,) or None, default=None
         Patient of each recording. None takes the `patient_ids` of `ECGRecords`.
     threshold : float or None, default=None
-        Risk from which one would act, for the net benefit. None means the observed
-        risk.
+        Risk at which treatment would start, for the net benefit. None means the
+        observed risk.
     fitted_to : array-like or None, default=None
-        Identifiers of the patients whom the models were fitted to. A patient who is
-        validated on as well is warned of.
+        Identifiers of the patients to whom the models were fitted. If such a patient is
+        also in the validation data, a warning says so.
     n_bootstrap : int, default=1000
         Resampled cohorts. 0 leaves the intervals out.
     confidence_level : float, default=0.95
-        Of the intervals.
+        Level of the intervals.
     n_jobs : int or None, default=None
         Processes that resample at the same time.
     random_state : int, RandomState instance or None, default=None
-        Decides the resampled cohorts.
+        Determines the resampled cohorts.
 
     Returns
     -------
     IncrementalValue
-        Paired differences, a likelihood-ratio test, and what is asked for besides.
+        Paired differences, a likelihood-ratio test, and reclassification measures.
 
     Raises
     ------
     ValueError
-        As `validate`; or if a score is the same for all.
+        As for `validate`, or if a score is the same for all patients.
 
     Notes
     -----
-    The likelihood-ratio test takes recordings as independent: with several of a
-    patient, its p-value is too small.
+    The likelihood-ratio test assumes independent recordings. If patients
+    have several, its p-value is too small.
 
     References
     ----------

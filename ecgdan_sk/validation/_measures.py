@@ -89,7 +89,7 @@ def bootstrap(function, found, n_bootstrap, rng, n_jobs=None):
 
 
 def _replicates(function, found, clusters, draws):
-    """What the function makes of each drawn cohort."""
+    """The function of each drawn cohort."""
     chosen = (np.concatenate([clusters[i] for i in draw]) for draw in draws)
     return np.stack([function(*(part[rows] for part in found)) for rows in chosen])
 

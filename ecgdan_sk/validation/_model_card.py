@@ -1,4 +1,4 @@
-"""A model card: what a fitted model is, was fitted to, and was found to do."""
+"""A model card: the model, its training data, and its validation."""
 
 import json
 from importlib.metadata import PackageNotFoundError, version
@@ -36,25 +36,26 @@ _PACKAGES = ("torch", "scikit-learn", "scikit-survival", "numpy")
 def model_card(estimator, *results, name, license="other"):
     """Describe a fitted model in the form of the model cards of the Hugging Face hub.
 
-    What is known is filled in; what only you can know, such as the intended use, is
-    marked. No ECG, identifier or value of a single patient is in it.
+    The card holds all that the model and the results tell. Marks show where you have to
+    add something, such as the intended use. It holds no ECG, identifier or value of a
+    single patient.
 
     Parameters
     ----------
     estimator : estimator
-        Fitted survival estimator. One with `summary`, such as `DualAttentionSurvival`,
-        also tells what it was fitted to.
+        Fitted survival estimator. If it has `summary`, such as `DualAttentionSurvival`,
+        the card also describes the training cohort.
     *results : ValidationReport, Subgroups, Robustness, AgeDependence, IncrementalValue
-        What the functions of `ecgdan_sk.validation` found, in the order of the card.
+        Results of the functions of `ecgdan_sk.validation`, in the order of the card.
     name : str
         Of the model.
     license : str, default="other"
-        Identifier of its licence, as the hub knows it, such as "cc-by-4.0".
+        Identifier of its licence on the hub, such as "cc-by-4.0".
 
     Returns
     -------
     str
-        Markdown with a YAML head, to be saved as "README.md" beside the model.
+        Markdown with a YAML head. Save it as "README.md" beside the model.
 
     Raises
     ------

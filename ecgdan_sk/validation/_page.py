@@ -1,4 +1,4 @@
-"""The page of a validation: what a reviewer asks for, in one document."""
+"""The page of a validation: all that a reviewer asks for, in one document."""
 
 import csv
 from importlib.resources import files
@@ -152,7 +152,7 @@ def _items():
 
 
 def _known(report):
-    """What the report itself answers."""
+    """Answers from the report itself."""
     row = report.cohort.iloc[0]
     times = ", ".join(f"{t:g}" for t in report.calibration)
     n = f"{told(row['recordings'])} recordings of {told(row['patients'])} patients"
@@ -172,7 +172,7 @@ def _known(report):
 
 
 def characteristics(covariates, had_event):
-    """Table 1: each column for all, and by whether the event was seen."""
+    """Table 1: each column for all patients, and by observed event."""
     groups = {"All": np.ones(len(had_event), bool)}
     groups |= {"Event": had_event, "No event": ~had_event}
     rows = {"n": {name: f"{rows.sum():,}" for name, rows in groups.items()}}

@@ -1,4 +1,4 @@
-"""What goes wrong with ECGs in practice, as named changes of their signals.
+"""Errors of ECG recording in practice, as named changes of the signals.
 
 Shapes: n recordings, L leads, T samples; signals in mV.
 """
@@ -14,7 +14,7 @@ _ELECTRODES = ("RA", "LA", "LL", "RL")
 
 
 class Perturbation:
-    """One change of ECGs, as a function of signals, leads and what else it needs.
+    """One change of ECGs, as a function of signals, leads and sampling rate.
 
     Attributes
     ----------

@@ -1,4 +1,4 @@
-"""What a fitted model predicts of a cohort, asked once, and what came of it."""
+"""Predictions of a fitted model for a cohort, computed once, and the outcomes."""
 
 from dataclasses import dataclass, replace
 
@@ -68,7 +68,7 @@ class Predictions:
 
 
 def predictions(estimator, X, y, times, groups=None):
-    """Predictions of a fitted model, with what came of the patients, checked."""
+    """Predictions of a fitted model, with the checked outcomes of the patients."""
     check_same_length(X, y)
     causes, time = check_causes(y)
     times = _checked_times(times, causes, time)

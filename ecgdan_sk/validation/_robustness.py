@@ -1,4 +1,4 @@
-"""How far a model's risks depend on what goes wrong with ECGs in practice."""
+"""How much a model's risks change with errors of ECG recording in practice."""
 
 from dataclasses import dataclass
 
@@ -18,18 +18,18 @@ _PART = 512
 
 @dataclass(frozen=True)
 class Robustness:
-    """What `robustness` found.
+    """Result of `robustness`.
 
     Attributes
     ----------
     table : DataFrame
-        One row for each change, by its name: `median_change` and `change_95` (the
-        median change of the risk, and the 95th percentile of its size, in standard
-        deviations of the unchanged risks), `rank_correlation` with the unchanged risks,
-        `changed_third` (share of patients who leave their third of risk) and, where
-        outcomes were given, `c_index` and `c_index_change`.
+        One row for each change of the ECG, by its name: `median_change` and `change_95`
+        (the median change of the risk, and the 95th percentile of its size, in standard
+        deviations of the original risks), `rank_correlation` with the original risks,
+        `changed_third` (share of patients who move to another third of risk) and, with
+        outcomes, `c_index` and `c_index_change`.
     c_index : float or None
-        Of the unchanged ECGs.
+        C-index of the unchanged ECGs.
     """
 
     table: pd.DataFrame
@@ -46,7 +46,7 @@ def robustness(
     n_jobs=None,
     random_state=None,
 ):
-    """Predict the same ECGs again, after each thing that goes wrong in practice.
+    """Predict the same ECGs again after each error that occurs in practice.
 
     All exchanges of limb electrodes and of neighbouring chest electrodes, each lead
     inverted and each missing, eight leads, gain of 80 and 120 %, hum of 50 and 60 Hz,
@@ -60,21 +60,20 @@ def robustness(
         ECGs in mV, as the estimator takes them. Noise needs a sampling rate, that of
         `ECGRecords`.
     y : structured array of shape (n_samples,) or None, default=None
-        Fields (event, time), for the concordance index.
+        Fields (event, time), for the C-index.
     perturbations : sequence of str or None, default=None
-        Names of the changes to make. None makes all that the leads and the sampling
-        rate allow.
+        Names of the changes. None makes all that the leads and the sampling rate allow.
     snr : float, default=10.0
         Signal-to-noise ratio of hum, wander and muscle noise, in dB.
     n_jobs : int or None, default=None
         Changes that are predicted at the same time, by joblib.
     random_state : int, RandomState instance or None, default=None
-        Decides the noise.
+        Determines the noise.
 
     Returns
     -------
     Robustness
-        With one row for each change.
+        A table with one row for each change.
 
     Raises
     ------

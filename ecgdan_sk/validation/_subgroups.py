@@ -1,4 +1,4 @@
-"""Does a model hold for women and men, young and old, every site and device."""
+"""Validation in subgroups: women and men, young and old, each site and device."""
 
 from dataclasses import dataclass
 
@@ -23,17 +23,17 @@ _TESTED = {
 
 @dataclass(frozen=True)
 class Subgroups:
-    """What `subgroups` found.
+    """Result of `subgroups`.
 
     Attributes
     ----------
     table : DataFrame
         By `group`, `time` and `measure`: `value` with the limits `low` and `high` of
-        its interval, `n_samples` and `n_events` of the group, and `is_small` where it
-        has too few events to be relied on.
+        its interval; `n_samples` and `n_events` of the group; `is_small` if the group
+        has too few events for a reliable value.
     tests : DataFrame
-        By `time` and `measure`: whether the groups differ, by Cochran's `q` with `df`
-        degrees of freedom and its `p_value`; small groups are left out.
+        Test of equal values, by `time` and `measure`: Cochran's `q` with `df` degrees
+        of freedom and its `p_value`. Small groups are left out.
     """
 
     table: pd.DataFrame
@@ -61,26 +61,26 @@ def subgroups(
     estimator : estimator
         Fitted, as for `validate`.
     X : array-like or ECGRecords
-        What the estimator takes.
+        ECGs in the form that the estimator takes.
     y : structured array of shape (n_samples,)
         Fields (event, time), as for `validate`.
     by : str or array-like of shape (n_samples,)
-        Group of each recording, such as its sex, site or band of age; or the name of a
-        column of `ECGRecords.covariates`. Missing values are a group of their own.
+        Group of each recording, such as sex, site or age band; or the name of a column
+        of `ECGRecords.covariates`. Missing values form a group.
     times : float or array-like of shape (n_times,)
         Horizons of the risks, in the unit of `y`.
     groups : array-like of shape (n_samples,) or None, default=None
         Patient of each recording. None takes the `patient_ids` of `ECGRecords`.
     threshold : float or None, default=None
-        Risk from which one would act. None means the observed risk of each group.
+        Risk at which treatment would start. None means the observed risk of each group.
     n_bootstrap : int, default=1000
-        Resampled cohorts of each group; at least 20, as the tests rest on them.
+        Resampled cohorts of each group, at least 20, because the tests need them.
     confidence_level : float, default=0.95
-        Of the intervals.
+        Level of the intervals.
     n_jobs : int or None, default=None
         Processes that resample at the same time.
     random_state : int, RandomState instance or None, default=None
-        Decides the resampled cohorts.
+        Determines the resampled cohorts.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""External validation: does a fitted model hold for other patients."""
+"""External validation of a fitted model on other patients."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,33 +19,33 @@ _FEW_EVENTS = 100
 
 @dataclass(frozen=True)
 class ValidationReport:
-    """What `validate` found.
+    """Result of `validate`.
 
     Attributes
     ----------
     table : DataFrame
-        By `time` (NaN for what belongs to none) and `measure`: `value` with the limits
-        `low` and `high` of its interval; with a reference also `reference`,
+        By `time` (NaN for measures without a horizon) and `measure`: `value` with the
+        limits `low` and `high` of its interval; with a reference also `reference`,
         `difference`, `difference_low` and `difference_high`.
     cohort : DataFrame
-        One row of what is known of the cohort: recordings, patients, events of each
-        cause, median follow-up, events by each time.
+        One row: recordings, patients, events of each cause, median follow-up, events by
+        each time.
     calibration : dict of float to Calibration
         The calibration at each time, in ten bins and smooth.
     decision_curve : DataFrame
         By `time` and `threshold`: net benefit of the model, of treating `all` and, if
-        there is one, of the `reference`.
+        given, of the `reference`.
     distribution : DataFrame
-        Quantiles of the predicted risk at each time, by what came of the patients:
-        event by then, none, or not known.
+        Quantiles of the predicted risk at each time, by outcome: event by then, no
+        event, or not known.
     risks : dict of float to ndarray of shape (n_samples,)
         Predicted risks at each time.
     table_one : DataFrame or None
-        Characteristics of all and by outcome, where there are covariates.
+        Characteristics of all patients and by outcome, if there are covariates.
     confidence_level : float
-        Of the intervals.
+        Level of the intervals.
     notes : tuple of str
-        What a reader must know, such as few events.
+        Notes to the reader, such as a warning of few events.
     """
 
     table: pd.DataFrame
@@ -74,9 +74,10 @@ class ValidationReport:
         Parameters
         ----------
         path : str or path-like
-            Of the file; replaced if it is there. It needs no network and no other file.
+            Path of the file, which is replaced if it exists. The page needs no internet
+            and no other file.
         title : str, default="External validation"
-            What stands at its head.
+            Title of the page.
 
         Returns
         -------
@@ -130,43 +131,45 @@ def validate(
     n_jobs=None,
     random_state=None,
 ):
-    """Hold a fitted model against what came of patients it has not seen.
+    """Validate a fitted model on patients that it was not trained on.
 
-    Discrimination (C-indices of Harrell and Uno, AUC), calibration (observed over
-    expected events, intercept, slope, integrated calibration index), Brier score and
-    the index of prediction accuracy, net benefit, and the distribution of risks by
-    outcome; all from one prediction, with intervals by resampling patients.
+    It computes discrimination (C-indices of Harrell and Uno, AUC), calibration
+    (observed over expected events, intercept, slope, integrated calibration index),
+    Brier score and index of prediction accuracy, net benefit, and the distribution of
+    risks by outcome. All come from one prediction; the intervals come from resampling
+    patients.
 
     Parameters
     ----------
     estimator : estimator
         Fitted, with `predict` and either `predict_risk(X, time)` or
-        `predict_survival_function(X)`; of this package, scikit-survival's, a pipeline.
+        `predict_survival_function(X)`: an estimator of this package or of
+        scikit-survival, or a pipeline.
     X : array-like or ECGRecords
-        What the estimator takes.
+        ECGs in the form that the estimator takes.
     y : structured array of shape (n_samples,)
         Fields (event, time). The event may hold 0 for censored and 1, 2, ... for
-        competing causes; risks of the first are validated then.
+        competing causes; then the risks of the first cause are validated.
     times : float or array-like of shape (n_times,)
         Horizons of the risks, in the unit of `y`.
     groups : array-like of shape (n_samples,) or None, default=None
         Patient of each recording. None takes the `patient_ids` of `ECGRecords`.
     reference : estimator or None, default=None
-        Another fitted model for the same `X`, to be compared with.
+        Another fitted model for the same `X`, for comparison.
     threshold : float or None, default=None
-        Risk from which one would act, for the net benefit. None means the observed
-        risk.
+        Risk at which treatment would start, for the net benefit. None means the
+        observed risk.
     fitted_to : array-like or None, default=None
-        Identifiers of the patients whom the models were fitted to. A patient who is
-        validated on as well is warned of.
+        Identifiers of the patients to whom the models were fitted. If such a patient is
+        also in the validation data, a warning says so.
     n_bootstrap : int, default=1000
         Resampled cohorts. 0 leaves the intervals out.
     confidence_level : float, default=0.95
-        Of the intervals.
+        Level of the intervals.
     n_jobs : int or None, default=None
         Processes that resample at the same time.
     random_state : int, RandomState instance or None, default=None
-        Decides the resampled cohorts, not their number of jobs.
+        Determines the resampled cohorts. The number of jobs does not change them.
 
     Returns
     -------
@@ -176,8 +179,8 @@ def validate(
     Raises
     ------
     ValueError
-        If a time lies past the follow-up, nobody has an event by it, or a risk is not
-        finite.
+        If a time lies after the end of follow-up, if nobody has an event by it, or if a
+        risk is not finite.
 
     References
     ----------

@@ -1,4 +1,4 @@
-"""How many patients and events a study needs, by Riley and colleagues."""
+"""Sample size: the patients and events that a study needs (Riley and colleagues)."""
 
 from dataclasses import dataclass
 from math import ceil
@@ -26,12 +26,12 @@ class SampleSize:
     Attributes
     ----------
     n_samples : int
-        The fewest patients that meet every criterion.
+        The smallest number of patients that meets every criterion.
     n_events : int
         Events expected among them.
     criteria : DataFrame
-        One row for each criterion: `n_samples`, `n_events` and, in `reached`, what it
-        measures at the fewest patients that meet all of them.
+        One row for each criterion: `n_samples`, `n_events` and, in `reached`, the value
+        of the criterion with the `n_samples` patients that meet all criteria.
     """
 
     n_samples: int
@@ -51,34 +51,35 @@ def development(
     optimism=0.05,
     margin=0.05,
 ):
-    """Patients that the development of a survival model needs.
+    """Number of patients for the development of a survival model.
 
-    Three criteria: a uniform shrinkage of the coefficients of at least `shrinkage`, a
-    small optimism of R2, and a precise overall risk at `horizon`. They are meant for
-    models whose parameters can be counted, such as a Cox model on the features of an
-    encoder; for a deep network they are a lower bound.
+    There are three criteria: a uniform shrinkage factor of at least `shrinkage`, a
+    small optimism of R2, and a precise overall risk at `horizon`. They apply to models
+    with a known number of parameters, such as a Cox model on the features of an
+    encoder. For a deep network they are a lower bound.
 
     Parameters
     ----------
     n_parameters : int
         Candidate parameters of the model.
     event_rate : float
-        Events per person and unit of time.
+        Events per person and per unit of time.
     follow_up : float
         Mean follow-up, in that unit.
     horizon : float
         Time of the prediction, in that unit.
     c_index : float or None, default=None
-        Concordance index that is expected of the model, from which R2 follows.
+        Expected concordance index of the model, from which R2 is derived.
     cox_snell_r2 : float or None, default=None
-        Cox-Snell R2 that is expected of it, where it is known. Give one of the two.
+        Expected Cox-Snell R2, if it is known. Give one of the two.
     shrinkage : float, default=0.9
-        Least uniform shrinkage factor.
+        Smallest acceptable uniform shrinkage factor.
     optimism : float, default=0.05
-        Largest difference between apparent and adjusted R2, as a share of the largest
-        possible R2.
+        Largest acceptable difference between apparent and adjusted R2, as a share of
+        the largest possible R2.
     margin : float, default=0.05
-        Largest half-width of the 95 % interval of the overall risk at `horizon`.
+        Largest acceptable half-width of the 95 % interval of the overall risk at
+        `horizon`.
 
     Returns
     -------
@@ -88,8 +89,8 @@ def development(
     Raises
     ------
     ValueError
-        If not exactly one of `c_index` and `cox_snell_r2` is given, or a number lies
-        outside of its range.
+        Unless exactly one of `c_index` and `cox_snell_r2` is given, or if a number is
+        out of its range.
 
     References
     ----------
@@ -160,23 +161,24 @@ def external_validation(
     width_net_benefit=0.2,
     random_state=None,
 ):
-    """Patients that a precise external validation of a survival model needs.
+    """Number of patients for a precise external validation of a survival model.
 
-    Studies are simulated in which the model is right: a normal linear predictor whose
-    spread gives the concordance index, constant hazards that give the risk, exponential
-    censoring. From the spread of each measure between studies follows the number of
-    patients at which its 95 % interval is as narrow as wanted.
+    It simulates studies in which the model is right, with a normal linear predictor,
+    constant hazards and exponential censoring. They have the given concordance index
+    and risk. The variation of each measure between studies gives the number of patients
+    at which its 95 % interval is narrow enough.
 
     Parameters
     ----------
     c_index : float
-        Concordance index that is expected, above 0.5.
+        Expected concordance index, above 0.5.
     risk : float
-        Mean risk of the event by the time of the prediction, where follow-up ends.
+        Mean risk of the event by the time of the prediction, which is the end of
+        follow-up.
     censored : float, default=0.0
-        Share of patients who would be lost before that time if they had no event.
+        Share of patients who would be censored before that time if they had no event.
     threshold : float or None, default=None
-        Risk from which one would act, for the net benefit. None means `risk`.
+        Risk at which treatment would start, for the net benefit. None means `risk`.
     width_c_index : float, default=0.1
         Width of the interval of the concordance index.
     width_slope : float, default=0.4
@@ -184,10 +186,10 @@ def external_validation(
     width_observed_expected : float, default=0.4
         Width of the interval of observed over expected events, around 1.
     width_net_benefit : float, default=0.2
-        Width of the interval of the standardised net benefit, which is the net benefit
-        over the risk.
+        Width of the interval of the standardised net benefit (net benefit divided by
+        risk).
     random_state : int, RandomState instance or None, default=None
-        Decides the simulated studies.
+        Determines the simulated studies.
 
     Returns
     -------

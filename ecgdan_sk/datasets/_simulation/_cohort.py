@@ -97,7 +97,7 @@ def make_ecg_cohort(
     noise : float, default=1.0
         Strength of the noise: 1 is that of clinical practice, 0 none.
     random_state : int, RandomState instance or None, default=None
-        Decides everything, bit for bit. The patients and their outcomes are the same at
+        Determines everything, bit for bit. The patients and their outcomes are the same at
         any sampling rate and noise; cohorts of different size share no patients.
     verbose : int, default=0
         1 shows a progress bar.

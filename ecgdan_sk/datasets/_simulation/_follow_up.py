@@ -42,7 +42,7 @@ def simulate_follow_up(
     dropout_rate : float, default=0.02
         Share of patients lost to follow-up per year, at least 0 and below 1.
     random_state : int, RandomState instance or None, default=None
-        Decides the follow-up. Pass an int for the same outcomes at each call.
+        Determines the follow-up. Pass an int for the same outcomes at each call.
 
     Returns
     -------

@@ -62,7 +62,7 @@ class FoundationEncoder(
         Folder in which the features of each ECG are kept and found again by its
         content, whatever fold it is in. It holds no ECG. None keeps nothing.
     random_state : int, RandomState instance or None, default=0
-        Decides random weights.
+        Determines random weights.
     verbose : int, default=0
         1 shows a progress bar.
 

@@ -71,7 +71,7 @@ def faithfulness(
     n_repeats : int, default=10
         Random orders, and shuffles of the weights; two or more.
     random_state : int, RandomState instance or None, default=None
-        Decides orders, shuffles and noise.
+        Determines orders, shuffles and noise.
     verbose : int, default=0
         1 shows progress bars.
 

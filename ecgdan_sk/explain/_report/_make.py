@@ -78,7 +78,7 @@ def report(
     time_unit : str, default="days"
         Unit of the times seen in `fit`. Many days are told in years.
     random_state : int, RandomState instance or None, default=None
-        Decides the tests of faithfulness and the interval of the C-index.
+        Determines the tests of faithfulness and the interval of the C-index.
     verbose : int, default=0
         1 shows progress bars of the tests of faithfulness.
 
