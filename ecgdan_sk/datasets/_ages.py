@@ -1,4 +1,4 @@
-"""Ages in years, however a file or a table of a cohort writes them."""
+"""Ages in years, from the formats of files and tables."""
 
 import re
 from datetime import date

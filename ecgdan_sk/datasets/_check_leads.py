@@ -43,19 +43,20 @@ _REMEDIES = {
 
 @dataclass
 class LeadReport:
-    """What `check_leads` found.
+    """Result of `check_leads`.
 
     Attributes
     ----------
     table : DataFrame of shape (n_samples, 8)
-        Of each recording, by its id: `disagreement` of the limb leads as a share of
-        their amplitude; in words, and empty where all is well, `limb_leads` (which
-        swaps or inversions explain it) and `hint` (of exchanged electrodes); the names
-        of leads that are `absent`, have `gaps`, are `flat` or `clipped`; and
-        `units_per_mv` by the amplitude: 1 for mV, NaN for z-scored leads.
+        One row for each recording, by its id: `disagreement` of the limb leads as a
+        share of their amplitude; `limb_leads` (the swaps or inversions that explain it)
+        and `hint` (of exchanged electrodes), both as text, empty if there is no
+        problem; the names of leads that are `absent`, have `gaps`, are `flat` or
+        `clipped`; and `units_per_mv`, estimated from the amplitude: 1 for mV, NaN for
+        z-scored leads.
     problems : list of str
-        What more than half of the recordings share: a mistake of the reader, not of a
-        nurse.
+        Problems of more than half of the recordings. They point to an error in reading
+        the files, not in recording single ECGs.
     """
 
     table: pd.DataFrame
@@ -76,27 +77,28 @@ def check_leads(records, on_error="warn"):
     """Look for swapped, inverted, dead or wrongly scaled leads.
 
     Limb leads must agree: II = I + III, aVR = -(I + II) / 2, aVL = (I - III) / 2, aVF =
-    (II + III) / 2. Where they do not, the simplest swaps and inversions that put them
-    right are searched for. Exchanged electrodes of the arms keep the leads in
-    agreement; a lead I that opposes V6 hints at them.
+    (II + III) / 2. If they do not, the function looks for the simplest swaps and
+    inversions that correct them. With exchanged arm electrodes the leads still agree; a
+    lead I opposite to V6 is a hint of this.
 
     Parameters
     ----------
     records : ECGRecords of shape (n_samples, n_leads, n_times)
-        ECGs, a part of which is in memory at a time.
+        ECGs; they are read in parts, so they need not fit into memory.
     on_error : {"warn", "raise", "ignore"}, default="warn"
-        What happens where more than half of the recordings share a mistake. What single
-        recordings have is in the report alone.
+        Reaction if more than half of the recordings have the same problem. Problems of
+        single recordings are only in the report.
 
     Returns
     -------
     LeadReport
-        A table of what each recording has; printed, a summary.
+        A table of the problems of each recording; `print` shows a summary.
 
     Raises
     ------
     ValueError
-        With `on_error="raise"`, where most of the recordings share a mistake.
+        With `on_error="raise"`, if more than half of the recordings have the same
+        problem.
 
     Examples
     --------

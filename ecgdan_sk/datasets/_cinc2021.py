@@ -25,8 +25,8 @@ def load_cinc2021(path, *, sampling_rate=500, duration=10.0):
 
     The folder is that of https://physionet.org/content/challenge-2021/, or any part of
     it: all headers (`.hea`) in it and below are read, with the signals (`.mat`) beside
-    them. These stay in their files until a batch of them is asked for; `X.save` makes a
-    copy that is faster.
+    them. Signals are read only when a batch of them is needed; `X.save` makes a faster
+    copy.
 
     Parameters
     ----------
@@ -50,17 +50,18 @@ def load_cinc2021(path, *, sampling_rate=500, duration=10.0):
             `source` (name of the folder), `age`, `sex`, `sampling_rate` in Hz and
             `n_times`, by the name of the recording.
         flow : DataFrame
-            How many recordings were left out, and why.
+            Number of recordings left out, and the reasons.
         DESCR : str
-            What the data are, in one line.
+            Description of the data, in one line.
 
     Raises
     ------
     FileNotFoundError
-        If there is no header, or headers lack their signals: how many, and the first
-        ten.
+        If there is no header, or if signals are missing; the message names their number
+        and the first ten.
     ValueError
-        If a header cannot be read, two recordings have one name, or none remains.
+        If a header cannot be read, if two recordings have the same name, or if none
+        remains.
 
     References
     ----------

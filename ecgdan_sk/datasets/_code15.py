@@ -48,30 +48,29 @@ def load_code15(path, *, duration=7.0, follow_up=True, parts=None):
     """Read CODE-15 %: 345,779 ECGs of 233,770 patients, with time to death.
 
     The folder is that of https://zenodo.org/records/4916206 with its archives unpacked:
-    `exams.csv` and `exams_part0.hdf5` to `exams_part17.hdf5`. Recordings stay in their
-    files until a batch of them is asked for; `X.save` makes a copy that is faster.
+    `exams.csv` and `exams_part0.hdf5` to `exams_part17.hdf5`. Recordings are read only
+    when a batch of them is needed; `X.save` makes a faster copy.
 
-    All tracings are 4096 samples long, 10.24 s at 400 Hz. Those that were recorded for
-    7 s have zeros on both sides, which are cut off: of every exam the central
-    `duration` is taken, and exams that were not recorded for so long are left out, as
-    are those without any signal.
+    All tracings have 4096 samples, 10.24 s at 400 Hz. Tracings of 7 s have zeros on
+    both sides. The central `duration` of every exam is read; shorter exams and exams
+    without signal are left out.
 
     The description of CODE-15 % gives the unit of its tracings as 1e-4 V and, in the
-    same sentence, a factor that contradicts it. The numbers are mV: R waves are 0.5 to
-    3 in the files. They are taken as such, and what cannot be mV is refused.
+    same sentence, a factor that contradicts it. R waves are 0.5 to 3 in the files, so
+    the numbers are in mV. They are read as mV, and amplitudes that cannot be mV raise
+    an error.
 
     Parameters
     ----------
     path : str or path-like
         Folder of CODE-15 %.
     duration : float, default=7.0
-        Length of the recordings in s, up to 10.24. 7 s are recorded in all exams, 10 s
-        in some.
+        Length of the recordings in s, up to 10.24. All exams have 7 s, some have 10 s.
     follow_up : bool, default=True
         Read only exams with follow-up, the first one of each patient. False reads all
         exams, without outcomes.
     parts : int, sequence of int or None, default=None
-        Which of the files to read, 0 to 17. None reads all.
+        Numbers of the files to read, 0 to 17. None reads all.
 
     Returns
     -------
@@ -86,17 +85,18 @@ def load_code15(path, *, duration=7.0, follow_up=True, parts=None):
             The other columns of `exams.csv` by `exam_id`: six findings and `normal_ecg`
             (True or False), `nn_predicted_age` and the rest.
         flow : DataFrame
-            How many exams were left out, and why.
+            Number of exams left out, and the reasons.
         DESCR : str
-            What the data are, in one line.
+            Description of the data, in one line.
 
     Raises
     ------
     FileNotFoundError
-        If the table or files of recordings are missing: which, and where to get them.
+        If the table or files of recordings are missing; the message names them and
+        their source.
     ValueError
-        If a file is not as published, or its exams are not those of the table: how
-        many, and the first ten.
+        If a file is not as published, or if its exams differ from those of the table;
+        the message names their number and the first ten.
 
     References
     ----------

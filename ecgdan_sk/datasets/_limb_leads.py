@@ -1,4 +1,4 @@
-"""The six limb leads are two: what they owe each other, and what explains it if not."""
+"""The six limb leads follow from two: check of their agreement, and explanations."""
 
 from functools import lru_cache
 from itertools import combinations, permutations
@@ -122,22 +122,22 @@ def _in_words(order, sign):
 
 
 def complete_leads(records):
-    """The twelve leads, the limb leads that are absent derived from two that are there.
+    """The twelve leads; absent limb leads are derived from two others.
 
-    Many devices store eight leads, I, II and V1 to V6: the others follow from them as
-    III = II - I, aVR = -(I + II) / 2, aVL = I - II / 2 and aVF = II - I / 2, and any
-    other two limb leads do as well.
+    Many devices store eight leads: I, II and V1 to V6. The others follow from them: III
+    = II - I, aVR = -(I + II) / 2, aVL = I - II / 2 and aVF = II - I / 2. Any other two
+    limb leads are enough, too.
 
     Parameters
     ----------
     records : ECGRecords of shape (n_samples, n_leads, n_times)
-        ECGs in mV, of some of the leads of `ecgdan_sk.records.LEADS`.
+        ECGs in mV, with some of the leads of `ecgdan_sk.records.LEADS`.
 
     Returns
     -------
     ECGRecords of shape (n_samples, 12, n_times)
-        Leads that are there stay as they are; what cannot be derived is NaN. Signals
-        that are not in memory are completed as they are read.
+        Recorded leads stay unchanged; leads that cannot be derived are NaN. Signals
+        that are not in memory are completed when they are read.
 
     Examples
     --------

@@ -46,16 +46,17 @@ def load_mimic_iv_ecg(path, hosp=None, *, one_per_patient=True, competing_death=
     """Read MIMIC-IV-ECG: 10-second ECGs, and time to heart failure with MIMIC-IV.
 
     The folder is that of https://physionet.org/content/mimic-iv-ecg/ with its
-    `record_list.csv`, `machine_measurements.csv` and `files/`. Recordings stay in their
-    files until a batch of them is asked for; `X.save` makes a copy that is faster.
-    Leads, which MIMIC stores with aVF before aVL, are ordered by their names. Some
-    recordings have gaps (NaN) in a lead.
+    `record_list.csv`, `machine_measurements.csv` and `files/`. Recordings are read only
+    when a batch of them is needed; `X.save` makes a faster copy. MIMIC stores aVF
+    before aVL; here the leads are in the standard order. Some recordings have gaps
+    (NaN) in a lead.
 
     With `hosp`, the outcome is the first hospital stay with a heart-failure code
-    (ICD-10-CM or ICD-9-CM) that begins after the ECG. Codes are given to a stay, not to
-    a day: a patient with such a stay that began before the ECG or within 24 hours after
-    it had heart failure at the ECG, and is left out. Follow-up ends with death, or one
-    year after the last discharge, up to when MIMIC-IV knows of deaths.
+    (ICD-10-CM or ICD-9-CM) that begins after the ECG. A code belongs to a stay, not to
+    a day. A patient with such a stay that began before the ECG, or within 24 hours
+    after it, is taken to have heart failure at the ECG and is left out. Follow-up ends
+    with death, or one year after the last discharge, because MIMIC-IV records deaths
+    until then.
 
     Parameters
     ----------
@@ -66,9 +67,9 @@ def load_mimic_iv_ecg(path, hosp=None, *, one_per_patient=True, competing_death=
         `patients`, `admissions` and `diagnoses_icd`, as .csv.gz or .csv. None reads the
         ECGs without outcomes.
     one_per_patient : bool, default=True
-        Read the first ECG of each patient alone.
+        Whether to read only the first ECG of each patient.
     competing_death : bool, default=False
-        Count death without heart failure as the cause 2, not as censored.
+        Whether death without heart failure is cause 2 instead of censored.
 
     Returns
     -------
@@ -83,23 +84,24 @@ def load_mimic_iv_ecg(path, hosp=None, *, one_per_patient=True, competing_death=
         reports : list of str
             Lines of the machine's report, separated by full stops.
         measurements : DataFrame of shape (n_samples, 9)
-            What the machine measured: times in ms from the start of the beat it
-            averaged, axes in degrees; NaN where it measured nothing.
+            Measurements of the machine: times in ms from the start of the averaged
+            beat, axes in degrees; NaN if missing.
         table : DataFrame
             `subject_id` and `ecg_time` by `study_id`; with `hosp` also `heart_failure`,
             `death` and `known_until` as dates.
         flow : DataFrame
-            How many ECGs were left out, and why.
+            Number of ECGs left out, and the reasons.
         DESCR : str
-            What the data are, in one line.
+            Description of the data, in one line.
 
     Raises
     ------
     FileNotFoundError
-        If a table or recordings are missing: how many, and the first ten.
+        If a table or recordings are missing; the message names their number and the
+        first ten.
     ValueError
-        If a table is not as published, the two tables are not of the same studies, or
-        nobody remains.
+        If a table is not as published, if the two tables are not of the same studies,
+        or if no patient remains.
 
     References
     ----------

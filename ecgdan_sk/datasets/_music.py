@@ -1,4 +1,4 @@
-"""MUSIC: patients with chronic heart failure and what they died of."""
+"""MUSIC: patients with chronic heart failure and their causes of death."""
 
 from functools import partial
 from pathlib import Path
@@ -39,25 +39,25 @@ _RECORDINGS = {
 def load_music(
     path, *, recordings="high-resolution", duration=10.0, transplant="censored"
 ):
-    """Read MUSIC: 992 patients with chronic heart failure, and what they died of.
+    """Read MUSIC: 992 patients with chronic heart failure, with causes of death.
 
     The folder is that of https://physionet.org/content/music-sudden-cardiac-death/:
-    `subject-info.csv` with `High-resolution_ECG/` or `Holter_ECG/`. These are not
-    twelve leads but two or three, which keep the names that their files give them, and
-    last 20 minutes or a day; the first `duration` is read, when a batch is asked for.
+    `subject-info.csv` with `High-resolution_ECG/` or `Holter_ECG/`. The recordings have
+    two or three leads, not twelve, which keep the names in their files. They last 20
+    minutes or a day; the first `duration` is read when a batch is needed.
 
     Parameters
     ----------
     path : str or path-like
         Folder of MUSIC.
     recordings : {"high-resolution", "holter"} or None, default="high-resolution"
-        Which recordings to read; patients without one are left out. None reads the
-        table alone, of all patients, and `X` is None.
+        The recordings to read; patients without one are left out. None reads only the
+        table, for all patients, and `X` is None.
     duration : float, default=10.0
         Length of the recordings in s, from their beginning.
     transplant : {"censored", "pump failure"}, default="censored"
-        What a cardiac transplantation is: the end of follow-up, as in the table, or the
-        cause 1, as many trials of heart failure count it.
+        Meaning of a cardiac transplantation: end of follow-up, as in the table, or
+        cause 1, as in many trials of heart failure.
 
     Returns
     -------
@@ -70,17 +70,18 @@ def load_music(
             cardiac death, 3 non-cardiac death.
         table : DataFrame of shape (n_samples, n_columns)
             `subject-info.csv` by patient: clinic, laboratory, echocardiography, drugs,
-            and the intervals of the 12-lead ECG. Age 90 stands for all over 89; 999
-            where nothing could be measured is NaN.
+            and the intervals of the 12-lead ECG. Age 90 stands for all ages over 89;
+            999 (not measurable) is read as NaN.
         flow : DataFrame
-            How many patients were left out, and why.
+            Number of patients left out, and the reasons.
         DESCR : str
-            What the data are, in one line.
+            Description of the data, in one line.
 
     Raises
     ------
     FileNotFoundError
-        If the table or recordings are missing: how many, and the first ten.
+        If the table or recordings are missing; the message names their number and the
+        first ten.
     ValueError
         If the table or a recording is not as published.
 

@@ -30,43 +30,43 @@ def load_ptbxl(path, *, sampling_rate=100, folds=None, lazy=False, n_jobs=None):
     """Read PTB-XL: 10-second 12-lead ECGs with reports and SCP-ECG statements.
 
     The folder is that of https://physionet.org/content/ptb-xl/ and must hold
-    `ptbxl_database.csv`, `scp_statements.csv` and `records100/` or `records500/`.
-    Leads are ordered by the names in each record, units and sampling rate are checked.
+    `ptbxl_database.csv`, `scp_statements.csv` and `records100/` or `records500/`. Leads
+    are matched by their names in each record; units and sampling rate are checked.
 
     Parameters
     ----------
     path : str or path-like
         Folder of PTB-XL.
     sampling_rate : {100, 500}, default=100
-        Which of the two versions of the recordings to read, in Hz.
+        Version of the recordings to read, in Hz.
     folds : int, sequence of int or None, default=None
-        Folds of PTB-XL to read, from 1 to 10; 9 and 10 are those that were all checked
-        by a physician. No patient is in two folds. None reads all of them.
+        Folds of PTB-XL to read, from 1 to 10. A physician checked all ECGs of folds 9
+        and 10. No patient is in two folds. None reads all folds.
     lazy : bool, default=False
-        Leave the recordings on disk until a batch of them is asked for. All of PTB-XL
-        takes 1 GB of memory at 100 Hz and 5.2 GB at 500 Hz otherwise.
+        Whether to read recordings only when a batch of them is needed. Otherwise all of
+        PTB-XL takes 1 GB of memory at 100 Hz and 5.2 GB at 500 Hz.
     n_jobs : int or None, default=None
         Number of processes that read recordings. None means 1, -1 all processors.
 
     Returns
     -------
     Bunch
-        The rows of all members are those of the table, in its order.
+        All members have the rows of the table, in its order.
 
         X : ECGRecords of shape (n_samples, 12, n_times), float32
             ECGs in mV, leads in the order of `ecgdan_sk.records.LEADS`, with
             `covariates`, `ecg_id` as `ids` and `patient_id` as `patient_ids`.
         reports : list of str
-            Reports in German, English or Swedish. Letters lost or changed by an
-            encoding are mended where only one reading is possible.
+            Reports in German, English or Swedish. Letters damaged by an encoding are
+            restored if only one reading is possible.
         scp_codes : list of dict
             SCP-ECG statement -> likelihood in percent. 0 means that none was given.
         superclasses : DataFrame of shape (n_samples, 5)
-            1 where a diagnostic statement belongs to NORM, MI, STTC, CD or HYP, at
-            whatever likelihood (as in Wagner et al., 2020), otherwise 0.
+            1 if a diagnostic statement belongs to NORM, MI, STTC, CD or HYP, at any
+            likelihood (as in Wagner et al., 2020), otherwise 0.
         covariates : DataFrame of shape (n_samples, 2)
-            `age` in years, where 90 stands for all ages over 89, which PTB-XL keeps to
-            itself (as 300); `sex`, 0 male and 1 female. Both NaN where unknown.
+            `age` in years, where 90 stands for all ages over 89 (PTB-XL hides them as
+            300); `sex`, 0 male and 1 female. NaN if unknown.
         patient_id : ndarray of shape (n_samples,)
             Pass it as `groups` to splitters: some patients have several ECGs.
         fold : ndarray of shape (n_samples,)
@@ -74,22 +74,23 @@ def load_ptbxl(path, *, sampling_rate=100, folds=None, lazy=False, n_jobs=None):
         ecg_id : ndarray of shape (n_samples,)
             Identifier of the ECG, also the index of the tables.
         features_12sl, features_unig : DataFrame of shape (n_samples, n_features)
-            Measurements of the GE Marquette 12SL and the Glasgow (Uni-G) programs, NaN
-            for an ECG without them. Only where the folder also holds PTB-XL+
+            Measurements of the GE Marquette 12SL and the Glasgow (Uni-G) programs; NaN
+            for an ECG without them. Only if the folder also holds PTB-XL+
             (https://physionet.org/content/ptb-xl-plus/), with its `features/` beside
             the tables of PTB-XL.
         median_beats_12sl, median_beats_unig : ECGRecords of shape (n, 12, 600)
-            Median beats of both programs, 1.2 s at 500 Hz in mV, lazily; `ids` says
-            of which ECGs, as some have none. Only where the folder holds
-            `median_beats/` of PTB-XL+.
+            Median beats of both programs, 1.2 s at 500 Hz in mV, lazily. Some ECGs have
+            none; `ids` names those that have. Only if the folder holds `median_beats/`
+            of PTB-XL+.
 
     Raises
     ------
     FileNotFoundError
-        If a table is missing, or recordings are: one error names them all in number and
-        the first ten.
+        If a table or recordings are missing; the message names their number and the
+        first ten.
     ValueError
-        If a table or a recording is not as PTB-XL has it, naming the first such row.
+        If a table or a recording is not as in PTB-XL; the message names the first such
+        row.
 
     References
     ----------

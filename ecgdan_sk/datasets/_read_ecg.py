@@ -1,4 +1,4 @@
-"""read_ecg: one recording of any vendor, recognised by what the file holds."""
+"""read_ecg: one recording of any vendor, recognised by the content of the file."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -50,24 +50,24 @@ def read_ecg(path, *, sampling_rate=None, kind="rhythm"):
     ISHNE Holter, MFER, the CSV of one lead that watches export, CSV with a line of lead
     names, such as ``I`` or ``I (uV)``, and NumPy arrays in mV.
 
-    Amplitudes become mV by the units and gains in the file, and leads are named and
-    ordered as `ecgdan_sk.records.LEADS`, in DICOM by their codes. Where all twelve are
-    there, others, such as Frank leads, are left out; the limb leads that a device does
-    not store are derived from two that it does. Of several waveforms the longest of
-    twelve leads is read, and a lead whose electrode was off is NaN. The calibration
-    pulse at the end of Philips files is cut off with the second that it stands in. XML
-    is parsed without entities, nothing is unpickled, and nothing outside of the
-    recording's own folder is opened.
+    Amplitudes are converted to mV with the units and gains in the file. Leads have the
+    names and the order of `ecgdan_sk.records.LEADS`; in DICOM, codes identify them. If
+    all twelve leads are present, others, such as Frank leads, are left out. Limb leads
+    that the device did not store are derived from two others. If a file has several
+    waveforms, the longest with twelve leads is read. A lead with a detached electrode
+    is NaN. The last second of Philips files, with the calibration pulse, is cut off.
+    XML is parsed without entities, nothing is unpickled, and no file outside the folder
+    of the recording is opened.
 
     Parameters
     ----------
     path : str or path-like
-        File of the recording; of WFDB also the record's name without an ending.
+        File of the recording; for WFDB also the name of the record without an ending.
     sampling_rate : float or None, default=None
-        Samples per second, in Hz, of CSV and NumPy files, which do not say.
+        Samples per second, in Hz, of CSV and NumPy files, which do not contain it.
     kind : {"rhythm", "median"}, default="rhythm"
-        Which waveform to read: the recording itself, or the median beats that GE
-        MUSE, GE CardioSoft, Philips, aECG and DICOM may hold beside it.
+        The waveform to read: the recording itself, or the median beats, which GE MUSE,
+        GE CardioSoft, Philips, aECG and DICOM files may hold too.
 
     Returns
     -------
@@ -75,28 +75,28 @@ def read_ecg(path, *, sampling_rate=None, kind="rhythm"):
         One recording, float32 of shape (1, n_leads, n_times) in mV. `ids` holds the
         name of the file without its ending, `patient_ids` the patient's identifier
         where the file tells it. `covariates` has one row with the columns `age` in
-        years, `sex` (0 male, 1 female), `recorded_at`, `device` and `statements`
-        (texts joined by "; "), and what the device measured: `device_heart_rate_bpm`,
+        years, `sex` (0 male, 1 female), `recorded_at`, `device` and `statements` (texts
+        joined by "; "), and what the device measured: `device_heart_rate_bpm`,
         `device_rr_interval_ms`, `device_p_duration_ms`, `device_pr_interval_ms`,
-        `device_qrs_duration_ms`, `device_qt_interval_ms`, `device_qtc_interval_ms`
-        (by the device's formula), `device_p_axis_deg`, `device_qrs_axis_deg` and
-        `device_t_axis_deg`. What the file does not tell is missing.
+        `device_qrs_duration_ms`, `device_qt_interval_ms`, `device_qtc_interval_ms` (by
+        the device's formula), `device_p_axis_deg`, `device_qrs_axis_deg` and
+        `device_t_axis_deg`. Values that are not in the file are missing.
 
     Raises
     ------
     FileNotFoundError
         If there is no such file.
     ECGFileError
-        If the file is damaged, of no known format, does not say what is needed, or
-        asks for what no ECG needs. It is a ValueError.
+        If the file is damaged, of no known format, incomplete, or contains suspicious
+        content. It is a ValueError.
     ImportError
-        If the format's package is not installed: `pip install ecgdan_sk[vendor]`.
+        If the package for the format is not installed: `pip install ecgdan_sk[vendor]`.
 
     Warns
     -----
     UserWarning
-        If leads seem swapped, flat or not in mV, as `check_leads` finds them; if the
-        file tells an age that cannot be read.
+        If `check_leads` finds leads that seem swapped, flat or not in mV, or if the age
+        in the file cannot be read.
 
     References
     ----------

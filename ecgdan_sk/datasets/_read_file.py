@@ -1,4 +1,4 @@
-"""One file of a folder: what it says, how good it is, and what tells its copies."""
+"""One file of a folder: its content, its quality, and a digest to find copies."""
 
 import hashlib
 import re

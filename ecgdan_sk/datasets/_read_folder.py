@@ -50,21 +50,22 @@ def read_ecg_folder(
 ):
     """Read every ECG of a folder as `read_ecg` does, and bring them to one layout.
 
-    Recordings that differ from the layout asked for, or else from that of most, are
-    resampled by `Resample`, cropped to their middle, or padded at both ends with the
-    median of each lead; a lead that they lack is NaN, that is, absent. The report says
-    what was done to each. Left out are files that cannot be read, and recordings that
-    hold less than half of the length, no lead of the layout, or less than a tenth of
-    its sampling rate. Files of one WFDB recording count once; names that begin with a
-    dot are passed over.
+    The layout is the one you ask for, or else the most frequent one. Other recordings
+    are resampled by `Resample`, cropped to their middle, or padded at both ends with
+    the median of each lead. A missing lead is NaN, that is, absent. The report lists
+    the changes of each recording. These are left out: files that cannot be read;
+    recordings with less than half of the length, with no lead of the layout, or with
+    less than a tenth of its sampling rate. The files of one WFDB recording count once.
+    Names that begin with a dot are ignored.
 
     Parameters
     ----------
     folder : str or path-like
         Folder of the recordings.
     pattern : str or None, default=None
-        Which files, as `pathlib.Path.glob` has it: ``"**/*.xml"`` those with an ending,
-        ``"*"`` without subfolders. None means all, those of subfolders too.
+        Pattern of the files, as in `pathlib.Path.glob`: ``"**/*.xml"`` takes files with
+        this ending, ``"*"`` leaves out subfolders. None takes all files, also those in
+        subfolders.
     sampling_rate : float or None, default=None
         Wanted samples per second, in Hz. None takes that of the most frequent layout.
     duration : float or None, default=None
@@ -72,18 +73,18 @@ def read_ecg_folder(
     leads : sequence of str or None, default=None
         Wanted leads. None takes those of the most frequent layout.
     unstated_rate : float or None, default=None
-        Samples per second, in Hz, of CSV and NumPy files, which do not say. None takes
-        `sampling_rate`, unless other files tell another: who does not say is then left
-        out.
+        Samples per second, in Hz, of CSV and NumPy files, which do not contain it. None
+        takes `sampling_rate`; if other files have another rate, CSV and NumPy files are
+        left out.
     kind : {"rhythm", "median"}, default="rhythm"
-        Which waveform to read: the recording itself, or the median beats beside it.
+        The waveform to read: the recording itself, or its median beats.
     ids : {"stem", "path", "patient"} or None, default=None
-        What identifies a recording: the name of its file without ending, its path below
-        the folder, or the patient's identifier, where that is missing the name of the
-        file. None takes names, or paths where names are not unique.
+        Identifier of a recording: the name of its file without ending; its path below
+        the folder; or the patient identifier, or the file name if it is missing. None
+        takes names, or paths if names are not unique.
     lazy : bool, default=False
-        Read every file once for what it says, and again for its ECG when a batch of
-        them is asked for. For folders that do not fit into memory.
+        Whether to leave the ECGs in their files and read them again when a batch is
+        needed. Use it for folders that do not fit into memory.
     n_jobs : int or None, default=None
         Number of processes that read files. None means 1, -1 all processors.
     verbose : int, default=0
@@ -93,11 +94,12 @@ def read_ecg_folder(
     -------
     Bunch
         X : ECGRecords of shape (n_samples, n_leads, n_times)
-            ECGs in mV in the order of their paths, with covariates as `read_ecg` has
-            them. `patient_ids` are those of the files, None where one does not tell
-            its patient.
+            ECGs in mV in the order of their paths, with covariates as in `read_ecg`.
+            `patient_ids` come from the files; they are None if a file has no patient
+            identifier.
         report : ReadingReport
-            A table of all files, with what was found, changed and left out, and why.
+            A table of all files, with their content, changes, and reasons for leaving
+            out.
         errors : DataFrame with the columns path and error
             One row for each file that was left out.
 
@@ -108,15 +110,15 @@ def read_ecg_folder(
     ECGFileError
         If none of its files can be read.
     ValueError
-        If patients have several recordings and shall identify them.
+        If `ids="patient"` and patients have several recordings.
 
     Warns
     -----
     UserWarning
-        If more than 5 % of the files are left out; if recordings were brought to the
-        layout of most without being asked to; if files are copies of each other; if
-        what `check_leads` finds is shared by most; if files tell ages that cannot be
-        read.
+        If more than 5 % of the files are left out; if recordings were changed to the
+        most frequent layout without your request; if files are copies of each other; if
+        most recordings have the same problem in `check_leads`; if ages in files cannot
+        be read.
 
     Examples
     --------

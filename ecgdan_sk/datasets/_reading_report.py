@@ -1,4 +1,4 @@
-"""What became of the files of a folder: one table, its summary, and its warnings."""
+"""Report on the files of a folder: a table, its summary, and its warnings."""
 
 from collections import Counter
 from dataclasses import dataclass, field
@@ -18,21 +18,20 @@ _SHOWN = 50  # rows of files in the page
 
 @dataclass
 class ReadingReport:
-    """What `read_ecg_folder` found in each file, and did with it.
+    """Report of `read_ecg_folder` on each file.
 
     Attributes
     ----------
     files : DataFrame of shape (n_files, 14)
-        One row for each file, by its path below the folder. Of those that could be
-        read: `format`; `sampling_rate` in Hz, `rate_told` (whether the file says it),
-        `duration` in seconds and `leads` as the file has them; `unknown_leads`, those
-        whose names are not known; `unit` of the amplitudes in the file, which are mV
-        once read; `patient_missing` and `age_missing`, whether the file tells no
-        patient or no age; `quality` from 0 to 1, the mean over the leads of the
-        scores of `SignalQuality` in the first minute; `duplicate_of`, the first file
-        with the same samples; `changed`, what was done to bring it to the common
-        layout. `left_out` says why a file is not among the recordings, and is empty
-        for those that are; `id` is the identifier there.
+        One row for each file, by its path below the folder. Columns of files that could
+        be read: `format`; `sampling_rate` in Hz, `rate_told` (whether the file contains
+        it), `duration` in seconds and `leads` of the file; `unknown_leads`, leads with
+        unknown names; `unit` of the amplitudes in the file, before conversion to mV;
+        `patient_missing` and `age_missing`; `quality` from 0 to 1, the mean over the
+        leads of the scores of `SignalQuality` in the first minute; `duplicate_of`, the
+        first file with the same samples; `changed`, the changes to the common layout.
+        `left_out` is the reason why a file was left out, and empty if it was kept; `id`
+        is the identifier of a kept recording.
     layout : str
         Leads, samples and sampling rate of the recordings.
     changes : dict
@@ -45,7 +44,7 @@ class ReadingReport:
 
     @property
     def summary(self):
-        """What was found, as a Series of numbers of files."""
+        """Summary of the report, as a Series of numbers of files."""
         files, kept = self.files, self.kept
         found = {"files": len(files), "recordings": len(kept)}
         found["left out"] = len(files) - len(kept)
@@ -68,7 +67,7 @@ class ReadingReport:
 
     @property
     def kept(self):
-        """Rows of the files that are among the recordings."""
+        """Rows of the files that were kept."""
         return self.files[self.files["left_out"] == ""]
 
     def __str__(self):

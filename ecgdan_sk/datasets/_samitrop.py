@@ -25,8 +25,8 @@ def load_samitrop(path, *, duration=7.0):
     """Read SaMi-Trop: 1,631 ECGs of patients with Chagas cardiomyopathy, time to death.
 
     The folder is that of https://zenodo.org/records/4905618: `exams.csv` and
-    `exams.hdf5`, unpacked, whose tracings are in the order of the table. They are as
-    those of CODE-15 %, see `load_code15`.
+    `exams.hdf5`, unpacked. The tracings are in the order of the table, and have the
+    format of CODE-15 %, see `load_code15`.
 
     Parameters
     ----------
@@ -46,9 +46,9 @@ def load_samitrop(path, *, duration=7.0):
         table : DataFrame of shape (n_samples, 6)
             The other columns of `exams.csv` by `exam_id`.
         flow : DataFrame
-            How many exams were left out, and why.
+            Number of exams left out, and the reasons.
         DESCR : str
-            What the data are, in one line.
+            Description of the data, in one line.
 
     Raises
     ------

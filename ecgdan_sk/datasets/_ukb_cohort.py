@@ -1,4 +1,4 @@
-"""Cohorts of UK Biobank's imaging visit and the diseases that follow it."""
+"""Cohorts of the imaging visit of UK Biobank, and later diseases."""
 
 from collections.abc import Mapping
 
@@ -29,14 +29,14 @@ def ukb_cohort(
 ):
     """Build a cohort and its outcome from a table of UK Biobank.
 
-    Members attended the imaging visit and had the disease of the cohort by then: a
-    hospital code dated on the day of the visit or before. Who had the outcome by then,
-    the day itself included, is left out. The outcome is its first hospital code in
-    ICD-10 or ICD-9, or the day of death where it is among the causes of death. A
-    follow-up ends with death, with loss to follow-up or with the data, whatever is
-    first; what happened later does not count. Dates that UK Biobank writes for unknown
-    ones (1900-01-01, 1901-01-01, 1902-02-02, 1903-03-03, 1909-09-09, 2037-07-07) and
-    those that are still to come count as missing.
+    Members attended the imaging visit and had the disease of the cohort: a hospital
+    code dated on the day of the visit or before. Participants who had the outcome on
+    that day or before are left out. The date of the outcome is its first hospital code
+    in ICD-10 or ICD-9, or the day of death if the outcome is among the causes of death.
+    Follow-up ends with death, with loss to follow-up or with the end of the data,
+    whichever comes first; later events do not count. Dates in the future, and the dates
+    that UK Biobank writes for unknown ones (1900-01-01, 1901-01-01, 1902-02-02,
+    1903-03-03, 1909-09-09, 2037-07-07), count as missing.
 
     With the cohorts "hypertension" and "myocardial-infarction" and the outcome heart
     failure, these are the two cohorts of the ECG-DAN study. The study does not publish
@@ -53,20 +53,20 @@ def ukb_cohort(
     cohort : {"hypertension", "myocardial-infarction", "heart-failure"}
         Disease that all members have at the visit.
     outcome : str, default="heart-failure"
-        Disease that is waited for, another one of these.
+        Disease that is the outcome; another one of these.
     ecgs : ECGRecords or None, default=None
-        ECGs as `load_ukb_ecg` reads them, with `eid` as `patient_ids`. Participants
-        without an ECG are left out; of several, the first is taken.
+        ECGs from `load_ukb_ecg`, with `eid` as `patient_ids`. Participants without an
+        ECG are left out; if there are several ECGs, the first is taken.
     instance : int, default=2
-        Which visit: 2 is the first imaging visit, 3 the repeated one.
+        Visit: 2 is the first imaging visit, 3 the repeat visit.
     end_of_data : str, datetime, mapping or None, default=None
-        Last day that the hospital data cover, see the Showcase. It differs by country:
-        ``{"England": "2022-10-31", "Scotland": "2022-08-31", "Wales": "2022-05-31"}``
-        takes that of the centre of the first visit (field 54). None takes the date of
-        the latest diagnosis of the cohort or the outcome, or of the latest death,
-        unless it lies more than a year behind all others.
+        Last day of the hospital data, see the Showcase. It differs by country: with
+        ``{"England": "2022-10-31", "Scotland": "2022-08-31", "Wales": "2022-05-31"}``,
+        the country of the centre of the first visit counts (field 54). None takes the
+        date of the latest diagnosis of the cohort or the outcome, or of the latest
+        death, unless it is more than a year later than all others.
     competing_death : bool, default=False
-        Count death without the outcome as the cause 2, not as censored.
+        Whether death without the outcome is cause 2 instead of censored.
 
     Returns
     -------
@@ -74,7 +74,7 @@ def ukb_cohort(
         eid : ndarray of shape (n_samples,)
             Participants.
         X : ECGRecords of shape (n_samples, n_leads, n_times) or None
-            Their ECGs, where `ecgs` was given.
+            Their ECGs, if `ecgs` was given.
         y : structured ndarray of shape (n_samples,)
             Event and days from the visit: True or False, or with `competing_death` 0
             censored, 1 outcome, 2 death.
@@ -82,22 +82,24 @@ def ukb_cohort(
             Dates by `eid`: `visit`, `cohort` (first diagnosis), `outcome`, `death` and
             `last_contact`, the day of loss to follow-up or the end of the data.
         flow : DataFrame
-            How many participants were left out, and why, in this order.
+            Number of participants left out, and the reasons, in this order.
         DESCR : str
-            What the cohort is, in one line.
+            Description of the cohort, in one line.
 
     Raises
     ------
     FileNotFoundError
-        If `table` names a file that is not there.
+        If `table` is the path of a missing file.
     ValueError
-        If fields are missing, an `eid` occurs twice, a date is none, no ECG is of a
-        participant, a country has no end of data, or nobody remains.
+        If fields are missing, if an `eid` occurs twice, if a date cannot be read, if no
+        ECG belongs to a participant, if a country has no end of data, or if no
+        participant remains.
 
     Warns
     -----
     UserWarning
-        If the latest date stands alone, so that it is not taken for the end of data.
+        If the latest date is far from all others, so that it is not taken as the end of
+        data.
 
     References
     ----------

@@ -22,18 +22,18 @@ def load_ukb_ecg(path, *, instance=2, kind="rhythm", n_jobs=None):
     """Read the 12-lead resting ECGs of UK Biobank (field 20205).
 
     All files named like `1234567_20205_2_0.xml` in the folder and below are read, for
-    participant 1234567 at visit 2, as GE CardioSoft writes them. Their signals are read
-    again when a batch of them is asked for; `X.save` makes a copy that is faster. A
-    file that cannot be read does not stop the others.
+    participant 1234567 at visit 2, as GE CardioSoft writes them. Signals are read again
+    when a batch of them is needed; `X.save` makes a faster copy. A file that cannot be
+    read does not stop the reading of the others.
 
     Parameters
     ----------
     path : str or path-like
-        Folder of the files, which may lie in folders of their own.
+        Folder of the files, which may be in subfolders.
     instance : int, default=2
-        Which visit: 2 is the first imaging visit, 3 the repeated one.
+        Visit: 2 is the first imaging visit, 3 the repeat visit.
     kind : {"rhythm", "median"}, default="rhythm"
-        Strips of 10 s, or the device's median beats.
+        Strips of 10 s, or the median beats of the device.
     n_jobs : int or None, default=None
         Number of processes that read files. None means 1, -1 all processors.
 
@@ -43,21 +43,21 @@ def load_ukb_ecg(path, *, instance=2, kind="rhythm", n_jobs=None):
         X : ECGRecords of shape (n_samples, 12, n_times), float32
             ECGs in mV, leads in the order of `ecgdan_sk.records.LEADS`, lazily, with
             `covariates` (age in years; sex, 0 male and 1 female), names of the files as
-            `ids` and `eid` as `patient_ids`. Length and rate are those of most files;
-            others are left out.
+            `ids` and `eid` as `patient_ids`. Files with another length or sampling rate
+            than most are left out.
         statements : list of tuple of str
-            What the device wrote of each ECG.
+            Statements of the device on each ECG.
         measurements : DataFrame of shape (n_samples, 10)
-            What the device measured: heart rate in bpm, intervals in ms, axes in
-            degrees; NaN where it measured nothing.
+            Measurements of the device: heart rate in bpm, intervals in ms, axes in
+            degrees; NaN if missing.
         table : DataFrame
             `eid`, `instance`, `recorded_at` and `device` by name of the file.
         errors : DataFrame
-            Files that could not be read, and why.
+            Files that could not be read, and the reasons.
         flow : DataFrame
-            How many files were left out, and why.
+            Number of files left out, and the reasons.
         DESCR : str
-            What the data are, in one line.
+            Description of the data, in one line.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Waves that readers have marked lead by lead, beside a WFDB record, as in LUDB."""
+"""Waves marked by human readers in each lead of a WFDB record, as in LUDB."""
 
 from pathlib import Path
 
@@ -20,8 +20,8 @@ def read_wave_marks(path):
 
     Each lead has a file of its own beside the header, named for it, in which "(", the
     peak and ")" follow each other: "p", "N" and "t" in the Lobachevsky University
-    Database (Kalyakulina et al. 2020). The table is that of
-    `ecgdan_sk.measurements.delineate`, so that one can be compared with the other.
+    Database (Kalyakulina et al. 2020). The table has the columns of
+    `ecgdan_sk.measurements.delineate`, so the two can be compared.
 
     Parameters
     ----------
@@ -31,10 +31,10 @@ def read_wave_marks(path):
     Returns
     -------
     DataFrame
-        A row for each wave marked: ``beat`` counts the QRS complexes from 0, ``lead``
+        One row for each marked wave: ``beat`` counts the QRS complexes from 0, ``lead``
         is a name of `LEADS`, ``wave`` is "P", "QRS" or "T"; ``onset_ms``, ``peak_ms``
-        and ``offset_ms`` are from the start of the recording. A P or T wave that no QRS
-        is near has the beat -1.
+        and ``offset_ms`` are from the start of the recording. A P or T wave without a
+        QRS nearby has the beat -1.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""What a fitted network looked at, what moved its risks, and whether that is true."""
+"""Explanation of a fitted network: attention, effects on the risk, tests of both."""
 
 from ._attention import AttentionMaps, attention_maps
 from ._faithfulness._tests import faithfulness

@@ -1,4 +1,4 @@
-"""Where the network looked: across leads, and at each moment of a lead.
+"""Attention of a network: across leads, and over time within each lead.
 
 B ECGs of a batch, M networks, H heads, L leads, S steps of the trunk, T samples.
 """
@@ -21,22 +21,22 @@ MAPS = ("cross_lead", "temporal")
 class AttentionMaps:
     """Attention weights of ECGs, averaged over networks; of absent leads they are NaN.
 
-    With `per_head=True` an axis of heads follows that of the samples in the maps across
-    leads, and that of the leads in the map over time. A map that was not asked for is
-    None. Standard deviations are those between the networks of the estimator, NaN where
-    there is one network only.
+    With `per_head=True` there is an axis of heads: after the samples in the maps across
+    leads, and after the leads in the map over time. A map that was not requested is
+    None. Standard deviations are those between the networks of the estimator; NaN if
+    there is only one network.
 
     Attributes
     ----------
     leads : tuple of str
         Leads, in the order of the other attributes.
     cross_lead, cross_lead_sd : ndarray of shape (n_samples, n_leads, n_leads)
-        Weight that the lead of a row, the query, gives to that of a column. A row sums
-        to one.
+        Weight that the lead of a row (query) gives to the lead of a column (key). Each
+        row sums to one.
     lead_importance, lead_importance_sd : ndarray of shape (n_samples, n_leads)
-        Weight that a lead receives: the mean over the queries.
+        Mean weight that a lead receives, over the queries.
     temporal, temporal_sd : ndarray of shape (n_samples, n_leads, n_times)
-        Weight of each sample within its lead; sums to one over time.
+        Weight of each sample within its lead. The weights sum to one over time.
 
     Examples
     --------
@@ -77,13 +77,13 @@ class AttentionMaps:
 def attention_maps(estimator, X, *, maps=MAPS, per_head=False):
     """Attention weights of a fitted estimator, across leads and over time.
 
-    Weights say where the network looked, not what moved the risk; `faithfulness` tests
-    whether the two are the same. A weight over time belongs to a step of the trunk,
-    which sees many samples: it is shared out to them in proportion to the number of
-    paths that lead from each through the convolutions, so that sums are preserved and
-    the map is as blurred as the network's sight is. Even weights make an even map. The
-    maps of the paper's network come averaged over heads, and its rows are no leads of
-    the ECG.
+    The weights show where the network looked. They do not show which part changed the
+    risk; `faithfulness` tests whether the two agree. A weight over time belongs to a
+    step of the trunk, which sees many samples. The weight is divided among these
+    samples in proportion to the number of paths through the convolutions. So sums are
+    preserved, even weights give an even map, and the map is as blurred as the receptive
+    field. The maps of the paper's network are averaged over heads, and its rows are not
+    leads of the ECG.
 
     Parameters
     ----------
@@ -92,21 +92,21 @@ def attention_maps(estimator, X, *, maps=MAPS, per_head=False):
     X : array-like or ECGRecords of shape (n_samples, n_leads, n_times)
         ECGs in mV, as for `predict`.
     maps : sequence of str, default=("cross_lead", "temporal")
-        Maps wanted. Leave out the one whose attention was switched off.
+        Maps to compute. Leave out a map whose attention was switched off.
     per_head : bool, default=False
-        Keep the heads apart, rather than average them.
+        Whether to keep the heads separate instead of averaging them.
 
     Returns
     -------
     AttentionMaps
-        The weights, and their spread between the networks of the estimator.
+        The weights, and their standard deviation between the networks.
 
     Raises
     ------
     NotFittedError
         If the estimator is not fitted.
     ValueError
-        If `X` is not as in `fit`, or a map is wanted that does not exist because its
+        If `X` is not as in `fit`, or if a requested map does not exist because its
         attention was switched off.
 
     References
@@ -173,7 +173,7 @@ def _maps_of_batch(estimator, x, present, maps, per_head):
 
 
 def _mean_of_present(lead, absent):
-    """Mean (M, B, H, L) of what each key receives from the queries that are there."""
+    """Mean weight (M, B, H, L) that each key receives from the queries present."""
     n_queries = (~absent).sum(axis=1)[:, None, None]
     received = np.nansum(lead, axis=3) / n_queries
     return np.where(absent[:, None], np.float32(np.nan), received)

@@ -1,4 +1,4 @@
-"""Integrated gradients: which samples carry the log risk away from that of a baseline.
+"""Integrated gradients: contribution of each sample to the log risk, from a baseline.
 
 B ECGs of a batch, L leads, T samples.
 """
@@ -27,13 +27,13 @@ class IntegratedGradients:
     attributions : ndarray of shape (n_samples, n_leads, n_times), float32
         Share of each sample in `log_risk - baseline_log_risk`; NaN in absent leads.
     log_risk : ndarray of shape (n_samples,)
-        Log risk of the ECG, without what covariates add.
+        Log risk of the ECG, without the part of the covariates.
     baseline_log_risk : ndarray of shape (n_samples,)
-        Mean log risk of the baselines, in the leads that are present.
+        Mean log risk of the baselines, with the same leads present.
     baseline : ndarray of shape (n_baselines, n_leads, n_times) or None
-        ECGs that the attributions start from; None for flat lines.
+        Baseline ECGs; None for flat lines.
     n_steps : int
-        Points at which the gradient was taken.
+        Number of points at which the gradient was taken.
 
     Examples
     --------
@@ -59,7 +59,7 @@ class IntegratedGradients:
 
     @property
     def completeness_error(self):
-        """What the attributions of each ECG (n_samples,) leave unexplained."""
+        """Log risk of each ECG (n_samples,) that the attributions do not explain."""
         explained = np.nansum(self.lead_importance, axis=1)
         return np.abs(self.log_risk - self.baseline_log_risk - explained)
 
@@ -75,16 +75,15 @@ class IntegratedGradients:
 
 
 def integrated_gradients(estimator, X, *, baseline=None, n_steps=32):
-    """Attribute the log risk to samples, against flat lines or other ECGs.
+    """Attribute the log risk to samples, with flat lines or other ECGs as baseline.
 
-    The gradient of the log risk is averaged along the straight way from a baseline to
-    the ECG, and multiplied by what the two differ in; means of leads are taken out.
-    Attributions sum to the difference in log risk between the two (completeness); how
-    far they miss it is checked.
+    The gradient of the log risk is averaged along the straight line from a baseline to
+    the ECG, and multiplied by their difference. The mean of each lead is removed. The
+    attributions sum to the difference in log risk between ECG and baseline
+    (completeness); the error of this sum is checked.
 
-    Against flat lines every wave counts that an ECG has, those of all people too.
-    Against ECGs of other people, averaged, it counts in what this ECG departs from
-    them.
+    With a flat baseline every wave is credited, even a normal one. With other patients'
+    ECGs as baseline, only the differences are.
 
     Parameters
     ----------
@@ -93,29 +92,30 @@ def integrated_gradients(estimator, X, *, baseline=None, n_steps=32):
     X : array-like or ECGRecords of shape (n_samples, n_leads, n_times)
         ECGs in mV, as for `predict`.
     baseline : array-like or ECGRecords or None, default=None
-        ECGs of shape (n_baselines, n_leads, n_times) in mV, over which the attributions
-        are averaged, for instance 10 of those of `fit`; time grows with their number.
-        None takes flat lines.
+        ECGs of shape (n_baselines, n_leads, n_times) in mV, for instance 10 ECGs of
+        `fit`. The attributions are averaged over them; the computing time grows with
+        their number. None takes flat lines.
     n_steps : int, default=32
-        Points of the Gauss-Legendre quadrature; against ten ECGs, 8 will do.
+        Points of the Gauss-Legendre quadrature. With ten baseline ECGs, 8 are enough.
 
     Returns
     -------
     IntegratedGradients
-        The attributions, and how complete they are.
+        The attributions and their completeness.
 
     Warns
     -----
     UserWarning
-        If the attributions miss more than 5 per cent of the differences in log risk.
+        If the attributions miss more than 5 % of the differences in log risk.
 
     Raises
     ------
     NotFittedError
         If the estimator is not fitted.
     ValueError
-        If `X` is not as in `fit`, or the network scales each lead by itself, as the
-        paper's does: between a flat line and an ECG there is then nothing.
+        If `X` is not as in `fit`, or if the network scales each lead by itself, as the
+        paper's network does: the line from a flat baseline to an ECG then has no
+        meaning.
 
     References
     ----------
@@ -181,7 +181,7 @@ def _attributions(estimator, x, present, starts, n_steps):
 
 
 def _check_scaling(estimator, X):
-    """Raise if the network sees the same in an ECG of half the voltage."""
+    """Raise if the network does not distinguish an ECG from one of half its voltage."""
     _, x, _ = next(batches(X[:1]))
     encoder, device = encoders(estimator)[0]
     x = x.to(device)

@@ -1,4 +1,4 @@
-"""Whether an explanation differs between two groups of ECGs, such as by risk."""
+"""Comparison of an explanation between two groups, such as high and low risk."""
 
 from dataclasses import dataclass
 
@@ -18,16 +18,17 @@ class GroupComparison:
     Attributes
     ----------
     names : tuple of str or of tuples of str
-        What is compared, in flat order; for the map across leads, (query, key).
+        Names of the compared values, in flat order; for the map across leads, (query,
+        key).
     low_mean, high_mean : ndarray
-        Mean over the ECGs of each group, of the shape of the explanation of one ECG.
+        Mean over the ECGs of each group, in the shape of the explanation of one ECG.
     difference : ndarray
-        High less low.
+        High minus low.
     statistic : ndarray
         Welch's t of the difference.
     p_value : ndarray
-        Two-sided, corrected for all comparisons together. NaN where fewer than two ECGs
-        of a group have a value, or nothing varies.
+        Two-sided, corrected for all comparisons together. NaN if fewer than two ECGs of
+        a group have a value, or if all values are equal.
 
     Examples
     --------
@@ -52,7 +53,7 @@ class GroupComparison:
         Returns
         -------
         DataFrame of shape (n_comparisons, 5)
-            A row for each lead, segment, or pair of leads.
+            One row for each lead, segment, or pair of leads.
         """
         columns = ("low_mean", "high_mean", "difference", "statistic", "p_value")
         values = {name: getattr(self, name).ravel() for name in columns}
@@ -64,19 +65,19 @@ class GroupComparison:
 def compare_groups(explanation, groups, *, n_permutations=9999, random_state=None):
     """Compare the means of an explanation between two groups of ECGs.
 
-    Groups are permuted, and each difference is held against the largest of all under
-    permutation, so that the p-values are corrected for all comparisons, of which the
-    map across leads has 144, with regard to how they depend on each other.
+    The groups are permuted, and each difference is compared with the largest of all
+    differences under permutation. So the p-values are corrected for all comparisons
+    (144 in the map across leads), and take their correlation into account.
 
     Parameters
     ----------
     explanation : object or array-like of shape (n_samples, ...)
-        What a function of this module returned. Of `AttentionMaps` the map across leads
-        is compared, averaged over heads; of `IntegratedGradients` the sums by lead.
-        Absent leads, NaN, are left out.
+        Result of a function of this module. For `AttentionMaps`, the map across leads
+        is compared, averaged over heads; for `IntegratedGradients`, the sums by lead.
+        Absent leads (NaN) are left out.
     groups : array-like of shape (n_samples,), bool
-        True for the ECGs of the high-risk group, False for those of the low. Take risks
-        of ECGs that the estimator was not fitted on.
+        True for ECGs of the high-risk group, False for ECGs of the low-risk group. Use
+        risks of ECGs that the estimator was not fitted to.
     n_permutations : int, default=9999
         Random permutations.
     random_state : int, RandomState instance or None, default=None
@@ -90,7 +91,8 @@ def compare_groups(explanation, groups, *, n_permutations=9999, random_state=Non
     Raises
     ------
     ValueError
-        If `groups` does not fit, or a group has fewer than two ECGs.
+        If `groups` does not match the explanation, or if a group has fewer than two
+        ECGs.
 
     References
     ----------
@@ -126,7 +128,7 @@ def compare_groups(explanation, groups, *, n_permutations=9999, random_state=Non
 
 
 def _values(explanation):
-    """What is compared, (n_samples, ...), and the names in flat order."""
+    """The compared values, (n_samples, ...), and their names in flat order."""
     if isinstance(explanation, AttentionMaps):
         if explanation.cross_lead is None:
             raise ValueError(

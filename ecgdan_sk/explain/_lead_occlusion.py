@@ -1,4 +1,4 @@
-"""How much each lead moves the log risk: by itself, and in groups that share credit."""
+"""Effect of each lead on the log risk: one lead at a time, and by groups of leads."""
 
 from dataclasses import dataclass
 from itertools import combinations
@@ -20,17 +20,17 @@ LEAD_GROUPS = {
 
 @dataclass(frozen=True)
 class LeadOcclusion:
-    """What each lead adds to the log risk, as `lead_occlusion` returns it.
+    """Effect of each lead on the log risk, as returned by `lead_occlusion`.
 
     Attributes
     ----------
     leads : tuple of str
         Leads, in the order of `change`.
     change : ndarray of shape (n_samples, n_leads)
-        Log risk with the lead less that without it: positive where the lead raises the
-        risk. NaN where the lead is absent.
+        Log risk with the lead minus log risk without it. Positive means that the lead
+        raises the risk. NaN if the lead is absent.
     log_risk : ndarray of shape (n_samples,)
-        Log risk of the whole ECG, without what covariates add.
+        Log risk of the whole ECG, without the part of the covariates.
 
     Examples
     --------
@@ -48,7 +48,7 @@ class LeadOcclusion:
 
     @property
     def lead_importance(self):
-        """Same as `change`, under the name that all explanations share."""
+        """Same as `change`; all explanations have this name."""
         return self.change
 
     def to_frame(self):
@@ -57,24 +57,24 @@ class LeadOcclusion:
         Returns
         -------
         DataFrame of shape (n_samples, n_leads)
-            A row for each ECG.
+            One row for each ECG.
         """
         return pd.DataFrame(self.change, columns=self.leads)
 
 
 @dataclass(frozen=True)
 class LeadGroupShapley:
-    """Shares of lead groups in the log risk, as `lead_group_shapley` returns them.
+    """Shares of lead groups in the log risk, as returned by `lead_group_shapley`.
 
     Attributes
     ----------
     groups : tuple of str
         Names of the groups, in the order of `values`.
     values : ndarray of shape (n_samples, n_groups)
-        Shapley values; over the groups they sum to `log_risk`. NaN where all leads of a
+        Shapley values. Over the groups they sum to `log_risk`. NaN if all leads of a
         group are absent.
     log_risk : ndarray of shape (n_samples,)
-        Log risk of the whole ECG, without what covariates add.
+        Log risk of the whole ECG, without the part of the covariates.
 
     Examples
     --------
@@ -96,18 +96,18 @@ class LeadGroupShapley:
         Returns
         -------
         DataFrame of shape (n_samples, n_groups)
-            A row for each ECG.
+            One row for each ECG.
         """
         return pd.DataFrame(self.values, columns=self.groups)
 
 
 def lead_occlusion(estimator, X):
-    """Change of the log risk when a lead is taken for absent, one lead at a time.
+    """Change of the log risk when a lead is hidden, one lead at a time.
 
-    Absent leads are masked, which training has seen wherever `lead_masking` was above
-    0, so that the network is asked nothing unusual. To occlude a lead that is absent
-    changes nothing and says nothing: its value is NaN. Where the only lead of an ECG is
-    occluded, what is left is the mean log risk of the training ECGs, 0.
+    A hidden lead counts as absent. Training with `lead_masking` above 0 hides leads
+    too, so such ECGs are not unusual for the network. The value of an absent lead is
+    NaN. If the only lead of an ECG is hidden, the mean log risk of the training ECGs
+    remains, 0.
 
     Parameters
     ----------
@@ -119,7 +119,7 @@ def lead_occlusion(estimator, X):
     Returns
     -------
     LeadOcclusion
-        What each lead adds to the log risk of each ECG.
+        Effect of each lead on the log risk of each ECG.
 
     Raises
     ------
@@ -162,16 +162,16 @@ def lead_occlusion(estimator, X):
 def lead_group_shapley(estimator, X):
     """Shares of the limb leads, V1-V2, V3-V4 and V5-V6 in the log risk.
 
-    Neighbouring leads tell much the same, so that to occlude one of them changes little
-    and each looks idle. Shapley values share the log risk out by what a group adds to
-    every set of the others, all 16 subsets, without sampling. The empty set is worth 0,
-    the mean log risk of the training ECGs.
+    Neighbouring leads hold similar information, so hiding only one of them changes
+    little, and each looks unimportant. Shapley values divide the log risk by the
+    contribution of a group to every set of the other groups: all 16 subsets, without
+    sampling. The empty set has the value 0, the mean log risk of the training ECGs.
 
     Parameters
     ----------
     estimator : DualAttentionSurvival
-        Fitted. Groups of which it knows no lead are left out; further leads, such as
-        those of Frank, form the group "other".
+        Fitted. A group without any of its leads is left out. Further leads, such as
+        Frank leads, form the group "other".
     X : array-like or ECGRecords of shape (n_samples, n_leads, n_times)
         ECGs in mV, as for `predict`.
 
@@ -194,9 +194,9 @@ def lead_group_shapley(estimator, X):
 
     Notes
     -----
-    Coalitions hide up to all leads but one group. Training hides few leads at a time
-    (`lead_masking`; six or more in 1 % of the ECGs by default), so that risks of many
-    hidden leads are extrapolated: read large shares as a ranking.
+    Some subsets hide all leads except one group. Training hides only few leads at a
+    time (`lead_masking`; six or more in 1 % of the ECGs by default). Risks with many
+    hidden leads are therefore extrapolated: read large shares as a ranking.
 
     References
     ----------

@@ -1,4 +1,4 @@
-"""What explanations ask of a fitted estimator: checked input, log risks, gradients.
+"""Access of explanations to a fitted estimator: checked input, log risks, gradients.
 
 B ECGs of a batch, M networks, K outputs of a network, L leads, T samples.
 """
@@ -31,8 +31,8 @@ def checked_ecgs(estimator, X):
 def log_risk(estimator, X):
     """Log risks (n_samples,) of checked ECGs; 0, the training mean, without any lead.
 
-    They are those of the ECGs alone: what covariates add to `predict` stays the same,
-    whatever is taken away of an ECG.
+    They come from the ECGs alone: the part of the covariates in `predict` does not
+    change if part of an ECG is removed.
     """
     some = ~np.isnan(X[:, :, 0]).all(axis=1)
     risk = np.zeros(len(X))

@@ -1,4 +1,4 @@
-"""Which samples of the ECG a time step of the trunk sees."""
+"""Receptive field: the samples of the ECG that a time step of the trunk sees."""
 
 from typing import NamedTuple
 
@@ -9,7 +9,7 @@ _N_BALANCING = 50
 
 
 class ReceptiveField(NamedTuple):
-    """What the steps of a trunk see: step s sees `start + stride * s` and onwards.
+    """Receptive field of a trunk: step s sees the samples from `start + stride * s` on.
 
     Attributes
     ----------

@@ -1,4 +1,4 @@
-"""How much P, QRS, ST and T move the log risk, and how much of a map lies in each."""
+"""Effect of P, QRS, ST and T on the log risk, and the share of a map in each."""
 
 from dataclasses import dataclass
 
@@ -19,19 +19,20 @@ _RISE_OF_T = 1.5
 
 @dataclass(frozen=True)
 class SegmentOcclusion:
-    """What each segment adds to the log risk, as `segment_occlusion` returns it.
+    """Effect of each segment on the log risk, as returned by `segment_occlusion`.
 
     Attributes
     ----------
     segments : tuple of str
         Segments, in the order of the last axis of `change`.
     leads : tuple of str or None
-        Leads, in the order of `change`; None where they were occluded together.
+        Leads, in the order of `change`; None if they were occluded together.
     change : ndarray of shape (n_samples, n_segments) or (n_samples, n_leads, 4)
-        Log risk of the ECG less that without the segment: positive where the segment
-        raises the risk. NaN where the ECG has no such segment, or the lead is absent.
+        Log risk of the ECG minus log risk without the segment. Positive means that the
+        segment raises the risk. NaN if the ECG has no such segment, or if the lead is
+        absent.
     log_risk : ndarray of shape (n_samples,)
-        Log risk of the whole ECG, without what covariates add.
+        Log risk of the whole ECG, without the part of the covariates.
     sampling_rate : float
         Samples per second of the ECGs, in Hz.
 
@@ -57,7 +58,7 @@ class SegmentOcclusion:
         Returns
         -------
         DataFrame of shape (n_samples, n_segments) or (n_samples, n_leads * n_segments)
-            A row for each ECG; the columns of the latter are pairs (lead, segment).
+            One row for each ECG. With leads, the columns are pairs (lead, segment).
         """
         if self.leads is None:
             return pd.DataFrame(self.change, columns=self.segments)
@@ -66,12 +67,12 @@ class SegmentOcclusion:
 
 
 def segment_occlusion(estimator, X, *, sampling_rate=None, per_lead=False):
-    """Change of the log risk when P, QRS, ST or T is taken out of every beat.
+    """Change of the log risk when P, QRS, ST or T is removed from every beat.
 
-    The median beat of an ECG is delineated on all leads at once. In every beat, ectopic
-    ones included, the segment gives way to a straight line between its ends. ST reaches
-    from the J point to the onset of T, which is taken to rise 1.5 times as long as it
-    falls, and not to begin before the middle of the time from J to its peak.
+    The median beat of an ECG is delineated on all leads together. In every beat, also
+    ectopic ones, a straight line between its ends replaces the segment. ST reaches from
+    the J point to the onset of T. The rise of T is taken to be 1.5 times as long as its
+    fall, and its onset not earlier than half of the time from J to its peak.
 
     Parameters
     ----------
@@ -82,12 +83,12 @@ def segment_occlusion(estimator, X, *, sampling_rate=None, per_lead=False):
     sampling_rate : float or None, default=None
         Samples per second, in Hz. None takes that of `X`, or else that seen in `fit`.
     per_lead : bool, default=False
-        Occlude the segment in one lead at a time, rather than in all together.
+        Whether to occlude the segment in one lead at a time instead of in all leads.
 
     Returns
     -------
     SegmentOcclusion
-        What each segment adds to the log risk of each ECG.
+        Effect of each segment on the log risk of each ECG.
 
     Raises
     ------
@@ -146,8 +147,8 @@ def sum_over_segments(values, X, *, sampling_rate=None):
     Returns
     -------
     ndarray of shape (n_samples, n_leads, 4)
-        Sums over P, QRS, ST and T, as `segment_occlusion` delineates them; NaN where an
-        ECG has no such segment.
+        Sums over P, QRS, ST and T, delineated as in `segment_occlusion`; NaN if an ECG
+        has no such segment.
 
     Raises
     ------

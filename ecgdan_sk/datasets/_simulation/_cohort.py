@@ -1,4 +1,4 @@
-"""Simulated cohorts of 12-lead ECGs with follow-up, whose truth is known."""
+"""Simulated cohorts of 12-lead ECGs with follow-up and a known true risk."""
 
 from numbers import Integral, Real
 
@@ -64,7 +64,7 @@ def make_ecg_cohort(
     random_state=None,
     verbose=0,
 ):
-    """Simulate a cohort of patients with an ECG each, and their follow-up.
+    """Simulate a cohort of patients, each with one ECG and a follow-up.
 
     A heartbeat is a dipole in space: waves P, Q, R, S, ST and T, each a smooth course
     in time along a vector. Patients differ in rhythm and conduction (sinus rhythm with
@@ -87,18 +87,18 @@ def make_ecg_cohort(
     event_rate : float, default=0.1
         Share of patients whose event is observed, above 0 and at most 1.
     risk : {"parameters", "morphology", "both"}, default="both"
-        What the log risk is made of. "parameters": it is linear in five columns of
+        Source of the log risk. "parameters": it is linear in five columns of
         `parameters` (heart rate, QRS duration, QTc, T amplitude in V5, S amplitude in
-        V1), so that a Cox model of them is the right model. "morphology": it is linear
-        in `st_t_doming` and `qrs_slurring`, two shapes that no interval and no
-        amplitude captures, and independent of `parameters`, `covariates` and
-        `conditions`. "both": the sum of the two. The C-index of the true log risk is
+        V1), so a Cox model of them is the right model. "morphology": it is linear in
+        `st_t_doming` and `qrs_slurring`, two shapes that no interval and no amplitude
+        captures, and independent of `parameters`, `covariates` and `conditions`.
+        "both": the sum of the two. The C-index of the true log risk is
         about 0.83 for one of them, and 0.89 for both.
     noise : float, default=1.0
-        Strength of the noise: 1 is that of clinical practice, 0 none.
+        Strength of the noise: 1 is as in clinical practice, 0 is no noise.
     random_state : int, RandomState instance or None, default=None
-        Determines everything, bit for bit. The patients and their outcomes are the same at
-        any sampling rate and noise; cohorts of different size share no patients.
+        Seed; an int gives equal cohorts, bit for bit. Patients and outcomes are the
+        same at any sampling rate and noise. Cohorts of different size share no patient.
     verbose : int, default=0
         1 shows a progress bar.
 

@@ -1,1 +1,1 @@
-"""Whether an explanation is true of the network."""
+"""Tests of whether an explanation agrees with the network."""

@@ -11,13 +11,14 @@ _MOST_POINTS = 12
 
 
 def gains_over_random(estimator, X, whole, units, n_orders, rng):
-    """How much better than random order, by test: arrays (n,) of areas in log risk.
+    """Gain over random order, by test: arrays (n,) of areas in log risk.
 
-    Deletion takes units away, most important first: the log risk should come soon to
-    what is left without any. Insertion puts them back into the empty ECG in that order:
-    it should soon reach that of the whole. The gain is the area between the own curve
-    and the mean of those in random order. What raises the risk comes first in ECGs of
-    high risk, what lowers it in those of low.
+    Deletion removes units, the most important first: the log risk should quickly reach
+    the value of an ECG without any unit. Insertion adds them to the empty ECG in the
+    same order: the log risk should quickly reach the value of the whole ECG. The gain
+    is the area between this curve and the mean of the curves in random order. In ECGs
+    of high risk, units that raise the risk come first; in ECGs of low risk, units that
+    lower it.
     """
     direction = np.where(whole < 0, -1.0, 1.0)
     values = units.values * direction[:, None] if units.is_signed else units.values

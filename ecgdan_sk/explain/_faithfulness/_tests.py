@@ -1,4 +1,4 @@
-"""Whether an explanation is true of the network: one table of tests."""
+"""Tests of whether an explanation agrees with the network, in one table."""
 
 import warnings
 from functools import partial
@@ -39,21 +39,21 @@ def faithfulness(
 ):
     """Test an explanation against the network that it explains.
 
-    Each level of the explanation has its rows: leads, moments (each lead in 50 windows
-    of time), pairs of leads, lead groups, or segments.
+    Each level of the explanation has its own rows: leads, moments (50 time windows of
+    each lead), pairs of leads, lead groups, or segments.
 
     - deletion, insertion: area, in log risk, between the curve in the order of the
-      explanation and that in random order, for the same ECGs. Leads are taken away as
-      absent, segments and moments by a straight line between their ends. What raises
-      the risk comes first in ECGs of a risk above the training mean, what lowers it in
-      the others; attention, which has no sign, gives one order for both.
+      explanation and the curve in random order, for the same ECGs. Removed leads count
+      as absent; a straight line replaces a segment or a moment. In ECGs with a risk
+      above the training mean, units that raise the risk come first; in the others,
+      units that lower it. Attention has no sign, so it gives one order for both.
     - weight randomisation: rank correlation with the same explanation of a network
-      whose weights have changed places within each tensor. An explanation that stays
-      the same shows the ECG, not what was learned of it.
+      with shuffled weights within each tensor. An explanation that stays the same shows
+      the ECG, and not the learned weights.
     - stability between networks: mean rank correlation of the explanations of each pair
-      of networks of the estimator, which differ in their seed and validation part.
+      of networks of the estimator, which differ in seed and validation part.
     - stability under noise: rank correlation with the explanation of the ECGs with
-      white noise of 5 per cent of the typical standard deviation of a lead.
+      white noise of 5 % of the typical standard deviation of a lead.
     - agreement with other methods: rank correlation of the magnitudes for the leads.
 
     Rank correlations are Spearman's within an ECG, averaged over ECGs.
@@ -61,15 +61,15 @@ def faithfulness(
     Parameters
     ----------
     estimator : DualAttentionSurvival
-        Fitted; the one that was explained.
+        The fitted estimator that was explained.
     X : array-like or ECGRecords of shape (n_samples, n_leads, n_times)
-        The ECGs that were explained, two or more; best such as were not used in `fit`.
-        Each is predicted some hundred times, so that 50 to 200 of them will do.
+        The explained ECGs, two or more, if possible not used in `fit`. Each is
+        predicted some hundred times, so 50 to 200 ECGs are enough.
     explanation : object
-        What `attention_maps`, `lead_occlusion`, `lead_group_shapley`,
-        `segment_occlusion` or `integrated_gradients` returned for them.
+        Result of `attention_maps`, `lead_occlusion`, `lead_group_shapley`,
+        `segment_occlusion` or `integrated_gradients` for these ECGs.
     n_repeats : int, default=10
-        Random orders, and shuffles of the weights; two or more.
+        Number of random orders and of shuffles of the weights, two or more.
     random_state : int, RandomState instance or None, default=None
         Determines orders, shuffles and noise.
     verbose : int, default=0
@@ -78,18 +78,18 @@ def faithfulness(
     Returns
     -------
     DataFrame
-        A row for each level and test: `value`, the ends `low` and `high` of its 95 %
-        interval (over ECGs, or for weight randomisation over shuffles), and what a
-        faithful explanation is `expected` to show.
+        One row for each level and test: `value`; the limits `low` and `high` of its
+        95 % interval (over ECGs, or over shuffles for weight randomisation); and
+        `expected`, the result of a faithful explanation.
 
     Raises
     ------
     NotFittedError
         If the estimator is not fitted.
     TypeError
-        If `explanation` is none of this module.
+        If `explanation` does not come from this module.
     ValueError
-        If `X` is not what was explained.
+        If `X` are not the explained ECGs.
 
     References
     ----------

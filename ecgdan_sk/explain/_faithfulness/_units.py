@@ -1,4 +1,4 @@
-"""What an explanation ranks, how to take it away from an ECG, how to explain again.
+"""The units of an explanation: their values, their removal, and a new explanation.
 
 n ECGs, U units (leads, groups of leads, segments, or moments of leads).
 """
@@ -30,12 +30,12 @@ _N_WINDOWS = 50
 
 
 class Units(NamedTuple):
-    """What one level of an explanation ranks.
+    """The units that one level of an explanation ranks.
 
     Attributes
     ----------
     values : ndarray of shape (n, U)
-        What the explanation gives each unit; NaN where an ECG lacks it.
+        Value of each unit in the explanation; NaN if an ECG lacks the unit.
     is_signed : bool
         Whether a negative value means that the unit lowers the risk.
     without : callable or None

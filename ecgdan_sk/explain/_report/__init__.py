@@ -1,1 +1,1 @@
-"""The page of one patient: what is told, and how it is drawn."""
+"""The page of one patient: its content and its drawings."""

@@ -1,4 +1,4 @@
-"""Times as people read them: round ones, in a unit of their size."""
+"""Round times in a suitable unit."""
 
 from typing import NamedTuple
 

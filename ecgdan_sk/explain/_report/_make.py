@@ -1,4 +1,4 @@
-"""A patient's page: the ECG, the risk, what moved it, and how far to believe that."""
+"""A patient's page: the ECG, the risk, its explanation, and tests of it."""
 
 import warnings
 from operator import index as as_position
@@ -42,41 +42,43 @@ def report(
     random_state=None,
     verbose=0,
 ):
-    """Make a patient's page: one ECG explained, among those of a cohort.
+    """Make a patient's page: the risk of one ECG, explained and compared with a cohort.
 
-    The page is one HTML file: the ECG on paper with the network's attention, the risk
-    over time and its place in the cohort, measurements beside published ranges, the
-    leads and segments that moved the risk, tests of these explanations, and a model
-    card. It is for research, and says so.
+    The page is one HTML file. It shows the ECG on paper with the attention of the
+    network, the risk over time and its place in the cohort, measurements beside
+    published ranges, the leads and segments that changed the risk, tests of these
+    explanations, and a model card. The page says that it is for research only.
 
     Parameters
     ----------
     estimator : DualAttentionSurvival
         Fitted.
     X : array-like or ECGRecords of shape (n_samples, n_leads, n_times)
-        The cohort, in mV, as for `predict`; best of patients who were not used in
-        `fit`. The `ids` of `ECGRecords` name the pages.
+        ECGs of the cohort, in mV, as for `predict`; if possible of patients who were
+        not used in `fit`. The `ids` of `ECGRecords` are the titles of the pages.
     i : int
-        Position in `X` of the ECG whose page it is.
+        Position of the patient's ECG in `X`.
     y : structured array of shape (n_samples,) or None, default=None
-        Outcomes of the cohort, fields (event, time), for the C-index and the
-        calibration on the model card.
+        Outcomes of the cohort, fields (event, time), for C-index and calibration on the
+        model card.
     y_train : structured array of shape (n_train,) or None, default=None
-        Outcomes seen in `fit`, of which the card tells the number and the follow-up.
+        Outcomes seen in `fit`; the card shows their number and follow-up.
     cohort_risks : array-like of shape (n_samples,) or None, default=None
-        Risks of `X` to compare with, such as `model_selection.out_of_fold` gives them
-        where `X` was used in `fit`. None takes what `estimator` predicts.
+        Risks of `X` for comparison. If `X` was used in `fit`, give the risks of
+        `model_selection.out_of_fold`. None takes the predictions of `estimator`.
     measurements : mapping or None, default=None
-        Measurements of the ECG, named as by `ECGMeasurements`. None measures.
+        Measurements of the ECG, with the names of `ECGMeasurements`. None measures
+        them.
     faithfulness : DataFrame or None, default=None
-        `RiskReport.faithfulness` of another page of the same model and cohort: it is
-        not about one ECG, and takes most of the time. None tests on 12 ECGs of `X`.
+        `RiskReport.faithfulness` of another page of the same model and cohort. These
+        tests take most of the time and do not depend on the single ECG. None tests 12
+        ECGs of `X`.
     sampling_rate : float or None, default=None
         Samples per second, in Hz. None takes that of `X`, or else that seen in `fit`.
     outcome : str, default="the event"
-        What the risk is of, such as "heart failure".
+        Name of the event, such as "heart failure".
     time_unit : str, default="days"
-        Unit of the times seen in `fit`. Many days are told in years.
+        Unit of the times seen in `fit`. Long times in days are shown in years.
     random_state : int, RandomState instance or None, default=None
         Determines the tests of faithfulness and the interval of the C-index.
     verbose : int, default=0
@@ -85,7 +87,7 @@ def report(
     Returns
     -------
     RiskReport
-        The page, and all that it says.
+        The page, and all values on it.
 
     Raises
     ------
@@ -94,8 +96,8 @@ def report(
     IndexError
         If `X` holds no ECG `i`.
     ValueError
-        If `X` is not as in `fit`, no sampling rate is known, or `cohort_risks` or `y`
-        are not as many as the ECGs.
+        If `X` is not as in `fit`, if no sampling rate is known, or if `cohort_risks` or
+        `y` have another length than `X`.
 
     References
     ----------

@@ -1,4 +1,4 @@
-"""What a model is, how good it was, and what it is for."""
+"""The model card of a patient's page: model, validation and intended use."""
 
 import numpy as np
 from sksurv.util import Surv

@@ -106,7 +106,7 @@ def _value(found, name):
 
 
 def _row(reference, value):
-    """What the table says of one measurement."""
+    """The row of one measurement."""
     return (
         reference.label,
         round(value, reference.digits),
@@ -128,7 +128,7 @@ def _range(reference):
 
 
 def _status(reference, value):
-    """Where a value lies; between the limits of the sexes it depends on the sex."""
+    """Status of a value; between the limits of men and women it depends on the sex."""
     value = round(value, reference.digits)
     if np.isnan(value):
         return "not measured"

@@ -1,4 +1,4 @@
-"""What a patient's page says, and the page itself."""
+"""The content of a patient's page, and the page itself."""
 
 import html
 from dataclasses import dataclass
@@ -13,47 +13,47 @@ from ._page import document
 
 @dataclass(frozen=True, repr=False)
 class RiskReport:
-    """A patient's page, as `report` makes it; in a notebook it shows itself.
+    """A patient's page, as returned by `report`; a notebook displays it.
 
     Attributes
     ----------
     id : str
-        Whose page it is.
+        Identifier of the ECG.
     outcome : str
-        What the risk is of.
+        Name of the event.
     signals : ndarray of shape (12, n_times)
-        The ECG in mV, its leads in the order of `LEADS`; NaN where one is absent.
+        The ECG in mV, with leads in the order of `LEADS`; NaN if a lead is absent.
     sampling_rate : float
-        Of the ECG, in Hz.
+        Sampling rate of the ECG, in Hz.
     log_risk : float
-        What `predict` says.
+        Log risk, as returned by `predict`.
     percentile : float
-        Share of the other ECGs of the cohort with a lower risk, in per cent; NaN
-        without others.
+        Percentage of the other ECGs of the cohort with a lower risk; NaN without
+        others.
     n_cohort : int
-        ECGs in the cohort, this one among them.
+        Number of ECGs in the cohort, including this one.
     risk_over_time : DataFrame of shape (n_times, 6)
         Probability of the event by each time: of the patient, and quantiles of the
         cohort, "q10" to "q90"; NaN without a cohort.
     risk_table : DataFrame of shape (n_ticks, 6)
         The same at round times.
     time_unit : str
-        Of their index.
+        Unit of these times.
     temporal : dict of ndarray of shape (n_times,)
-        Attention over time by lead; empty where there is none.
+        Attention over time by lead; empty if there is none.
     no_attention : str
-        Why there is none; empty where there is.
+        Reason why there is no attention map; empty if there is one.
     lead_changes, segment_changes : Series
-        Changes of the log risk, as `lead_occlusion` and `segment_occlusion` find them.
+        Changes of the log risk, from `lead_occlusion` and `segment_occlusion`.
     measurements : DataFrame
         Measurements beside published ranges of adults.
     unmeasured : str
-        What stood in the way of measuring; empty where nothing did.
+        Reason why the ECG could not be measured; empty if it was.
     faithfulness : DataFrame or None
         Tests of the explanations on ECGs of the cohort, by explanation, level and test,
-        as the function of that name makes them. None without a cohort.
+        from the function `faithfulness`. None without a cohort.
     card : dict of str
-        What the model is, how good it was, and what it is for.
+        Model card: model, validation and intended use.
     """
 
     id: str
@@ -77,7 +77,7 @@ class RiskReport:
 
     @property
     def is_poorly_calibrated(self):
-        """Whether risks mislead in this cohort; the page then withholds the first."""
+        """Whether risks are misleading in this cohort; the page then withholds them."""
         return self.card.get("Calibration", "").startswith(POOR)
 
     def to_html(self):
@@ -86,17 +86,17 @@ class RiskReport:
         Returns
         -------
         str
-            A whole HTML document that loads nothing.
+            A complete HTML document, which loads no other file.
         """
         return document(self)
 
     def save_html(self, path):
-        """Write the page to one file, which needs no network and no other file.
+        """Write the page to one file, which needs no internet and no other file.
 
         Parameters
         ----------
         path : str or path-like
-            Of the file; replaced if it is there.
+            Path of the file. An existing file is replaced.
 
         Returns
         -------
@@ -108,7 +108,7 @@ class RiskReport:
         return path
 
     def _repr_html_(self):
-        """The page in a frame, so that neither can reach into the other."""
+        """The page in a frame, isolated from the notebook."""
         return (
             f'<iframe srcdoc="{html.escape(self.to_html())}" sandbox="allow-scripts" '
             'title="ECG risk report" width="100%" height="900" frameborder="0">'
