@@ -26,16 +26,17 @@ __all__ = ["EventKFold", "RepeatedEventKFold", "out_of_fold", "split_by_event"]
 class EventKFold(BaseCrossValidator):
     """K folds with the same share of events, and no patient in two of them.
 
-    Folds made without regard to the events may hold none, and then nothing can be
-    scored. A structured `y` is not stratified by scikit-learn's own splitters.
+    Other folds may have no event, and then no score can be computed. The splitters of
+    scikit-learn do not stratify a structured `y`. A network can recognise a patient it
+    was trained on, so all ECGs of a patient are in one fold.
 
     Parameters
     ----------
     n_splits : int, default=5
-        Number of folds, at least 2. Each needs an event (and, with `groups`, a patient
-        with an event) of its own.
+        Number of folds, at least 2. There must be at least as many events (with
+        `groups`, patients with an event).
     shuffle : bool, default=True
-        Whether samples are dealt to the folds in random order.
+        Whether samples are divided into folds in random order.
     random_state : int, RandomState instance or None, default=None
         An int gives the same folds at every call of `split`, so that models are
         compared on the same folds; None gives new ones each time.
@@ -83,14 +84,13 @@ class EventKFold(BaseCrossValidator):
         Parameters
         ----------
         X : array-like of shape (n_samples, ...)
-            Only its length counts and, for ECGRecords, its `patient_ids`.
+            Only its length is used and, for ECGRecords, its `patient_ids`.
         y : structured array of shape (n_samples,)
             Fields (event, time), as made by `sksurv.util.Surv`; with competing risks,
             the first holds 0 for censored and 1, 2, ... for the causes.
         groups : array-like of shape (n_samples,) or None, default=None
-            Patient of each sample; samples of one patient stay together. None means
-            the `patient_ids` of `X` where it has them, else that samples are
-            independent.
+            Patient of each sample; samples of one patient stay together. None takes the
+            `patient_ids` of `X`; if there are none, samples count as independent.
 
         Yields
         ------
@@ -100,8 +100,8 @@ class EventKFold(BaseCrossValidator):
         Raises
         ------
         ValueError
-            If `y` is not structured, or if there are not enough events, or patients
-            with events, to give every fold one.
+            If `y` is not structured, or if there are fewer events, or patients with
+            events, than folds.
         """
         y, groups = aligned_to(X, y=y, groups=groups)
         causes, _ = check_causes(y)
@@ -145,9 +145,9 @@ class EventKFold(BaseCrossValidator):
 class RepeatedEventKFold(BaseCrossValidator):
     """`EventKFold` several times, each time with other folds.
 
-    With few events a single division into folds says little; 2 folds in 5 repeats
-    (Dietterich, 1998) or more repeats steady the comparison of models, see
-    `ecgdan_sk.metrics.compare_models`.
+    With few events, one division into folds gives unstable results. Repeats, such as 5
+    repeats of 2 folds (Dietterich, 1998), make the comparison of models more stable;
+    see `ecgdan_sk.metrics.compare_models`.
 
     Parameters
     ----------
@@ -193,7 +193,7 @@ class RepeatedEventKFold(BaseCrossValidator):
         Parameters
         ----------
         X : array-like of shape (n_samples, ...)
-            Only its length counts and, for ECGRecords, its `patient_ids`.
+            Only its length is used and, for ECGRecords, its `patient_ids`.
         y : structured array of shape (n_samples,)
             Fields (event, time), as made by `sksurv.util.Surv`; with competing risks,
             the first holds 0 for censored and 1, 2, ... for the causes.
@@ -211,22 +211,22 @@ class RepeatedEventKFold(BaseCrossValidator):
 
 
 def split_by_event(causes, fraction, *, groups=None, random_state=None):
-    """Two parts of the samples, each with its share of each cause of the event.
+    """Split the samples into two parts, each with its share of each cause of the event.
 
-    No patient is in both. A patient counts as a case of the rarest cause that one of
-    the patient's samples has. Where at least two patients have a cause, both parts hold
-    it; that of a single patient is in the first part.
+    No patient is in both parts. A patient with samples of several causes counts for the
+    rarest of them. If at least two patients have a cause, it is in both parts; if only
+    one patient has it, it is in the first part.
 
     Parameters
     ----------
     causes : array-like of shape (n_samples,)
-        Whether, or of which cause, the event came; False or 0 means censored.
+        Whether the event happened, or its cause; False or 0 means censored.
     fraction : float
         Share of the second part, inside (0, 1).
     groups : array-like of shape (n_samples,) or None, default=None
         Patient of each sample. None means that samples are independent.
     random_state : int, RandomState instance or None, default=None
-        Determines who is in which part.
+        Determines the division.
 
     Returns
     -------
@@ -290,14 +290,13 @@ def _cause_of_each(causes, owner):
 
 
 def out_of_fold(estimator, X, y, cv=5, *, groups=None, n_jobs=None, verbose=0):
-    """Risk of each sample by a model that has not seen it, ranked within its fold.
+    """Out-of-fold risk of each sample, as its rank within the fold.
 
-    The risks of different folds must not be pooled as they are: each model has a scale
-    and an origin of its own (a Cox model leaves the origin open, a network's spread
-    depends on when it stopped), so that pairs of samples from different folds would
-    compare models, not samples. Ranks within a fold, on a common scale from 0 to 1,
-    can be pooled where all folds hold a like share of events, as those of `EventKFold`
-    do. Repeats are averaged, so that each sample has one value.
+    Risks of different folds must not be pooled directly, because each model has its own
+    scale and origin: a pair of samples from two folds would compare the models, not the
+    samples. Ranks within a fold, on a common scale from 0 to 1, can be pooled if all
+    folds have a similar share of events, as in `EventKFold`. Repeats are averaged, so
+    that each sample has one value.
 
     Parameters
     ----------
@@ -313,17 +312,17 @@ def out_of_fold(estimator, X, y, cv=5, *, groups=None, n_jobs=None, verbose=0):
         Patient of each sample, passed to the splitter and to estimators that take them
         in `fit`.
     n_jobs : int or None, default=None
-        Number of processes; None means 1, or what `joblib.parallel_config` says. A fold
-        whose process or machine was lost is fitted again.
+        Number of processes; None means 1, or the setting of `joblib.parallel_config`.
+        If a process or machine is lost, its fold is fitted again.
     verbose : int, default=0
         1 shows a progress bar.
 
     Returns
     -------
     ndarray of shape (n_samples,)
-        Mean rank, inside (0, 1); higher means an earlier event. To be compared with
-        `y`, for instance by `concordance_index`. Not by tests or intervals, which take
-        the ranks for those of one model: two models are compared by the scores of
+        Mean rank, inside (0, 1); higher means an earlier event. Use it with `y` for
+        instance in `concordance_index`, but not in tests or intervals, which assume
+        that the ranks come from one model. To compare two models, use the scores of
         repeated folds, see `ecgdan_sk.metrics.compare_models`.
 
     Raises

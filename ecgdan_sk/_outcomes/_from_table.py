@@ -31,55 +31,56 @@ def from_table(
     coding=None,
     day_first=None,
 ):
-    """Make outcomes of a table with one row per ECG, and tell who was left out.
+    """Make outcomes from a table with one row per ECG, and count the rows left out.
 
     The table holds either the time to the event (`time`, with `event`), or dates
     (`ecg_date` with `event_date` or `event`, and with `last_contact` or `end`), from
-    which days are counted. Whoever has no time under observation after the ECG is left
-    out: those with the event before the ECG or on its day, those whose follow-up had
-    ended, and those of whom something is not known. Each reason is counted in the flow.
+    which days are counted. Rows without observation after the ECG are left out: event
+    before the ECG or on its day, follow-up already ended, or missing values. The flow
+    counts the rows for each reason.
 
     Dates may be dates of pandas or of Python, ISO text (2019-12-31), day-first text
-    (31.12.2019; 31/12/2019 where the column tells the order, else say `day_first`) or
-    text with the name of the month. Times of day count where all columns have them,
-    else whole days do. Where all columns have a time zone, instants are compared, else
-    the clock on the wall. Dates that registries write for unknown ones (1900-01-01,
-    2037-07-07 and others of UK Biobank) or that are still to come count as missing.
+    (31.12.2019; for 31/12/2019 the column must show the order, else give `day_first`)
+    or text with the name of the month. Times of day count if all columns have them;
+    else whole days count. If all columns have a time zone, they are converted to UTC;
+    else local times are compared. Dates in the future, and dates that registries write
+    for unknown ones (1900-01-01, 2037-07-07 and others of UK Biobank), count as
+    missing.
 
     Parameters
     ----------
     table : DataFrame of shape (n_rows, n_columns)
         One row for each ECG.
     event : str or None, default=None
-        Column that says whether the event happened: True or False, 1 or 0, or words
-        such as "yes" and "no", "dead" and "alive"; with causes 1, 2, ... in numbers,
-        what happened. Needed with `time`; with dates, for a table whose `last_contact`
-        is also the date of the event.
+        Column of the event: True or False, 1 or 0, or words such as "yes" and "no",
+        "dead" and "alive"; with several causes, the numbers 0, 1, 2, ... Needed with
+        `time`; with dates, needed if `last_contact` is also the date of the event.
     time : str or None, default=None
         Column of the times from the ECG to the event or the last contact, as numbers or
         timedeltas.
     ecg_date : str or None, default=None
         Column of the dates of the ECGs.
     event_date : str or None, default=None
-        Column of the dates of the event, empty where it did not happen.
+        Column of the dates of the event, empty if it did not happen.
     last_contact : str or None, default=None
-        Column of the dates until when each patient was followed.
+        Column of the dates of the last contact, which end the follow-up of each
+        patient.
     end : str, datetime or None, default=None
-        The date with which the data end for all. What happened later does not count.
+        End of the data for all patients. Later events do not count.
     competing : str or None, default=None
-        With dates, column of the dates of a competing event, such as death; with
-        `time`, column that says whether it ended the follow-up. It becomes cause 2.
+        With dates, the column of the dates of a competing event, such as death; with
+        `time`, the column that marks it as the end of follow-up. It becomes cause 2.
     id : str or None, default=None
-        Column of the patients, of whom several ECGs may be there.
+        Column of the patient identifiers; a patient may have several ECGs.
     keep : {"all", "first", "last"}, default="all"
-        Which of the ECGs of a patient to keep of those that have an outcome. All are
-        told apart by `groups`; the others need `ecg_date` and `id`.
+        ECGs to keep of each patient, among those with an outcome. "first" and "last"
+        need `ecg_date` and `id`.
     unit : {"days", "weeks", "months", "years"} or None, default=None
-        Unit of `time`. None means days, with a warning where they look like years.
+        Unit of `time`. None means days, with a warning if the times look like years.
     coding : mapping or None, default=None
-        What the values of `event` mean, such as ``{"dead": True, "alive": False}``.
+        Meaning of the values of `event`, such as ``{"dead": True, "alive": False}``.
     day_first : bool or None, default=None
-        Whether 01/02/2020 is the first of February. None takes what the column tells.
+        Whether 01/02/2020 is the first of February. None infers it from the column.
 
     Returns
     -------
@@ -91,25 +92,25 @@ def from_table(
             Positions in the table of the rows that were kept, in its order, for
             ``X[outcome.rows]``.
         groups : ndarray of shape (n_samples,) or None
-            Patient of each sample, to be passed to splitters, where `id` is given.
+            Patient of each sample, if `id` is given. Pass it to splitters.
         flow : DataFrame
-            How many rows were left out, and why, in this order.
+            Number of rows left out, and the reasons, in this order.
         coding : dict
-            What was read of `event`: each value with its cause, None for missing.
+            Reading of `event`: each value with its cause, None for missing.
 
     Raises
     ------
     TypeError
         If `table` is no DataFrame.
     ValueError
-        If a column is missing or does not go with the others, a value cannot be read
-        (with its row), the order of day and month is open, nobody remains or nobody has
-        the event.
+        If a column is missing or does not fit the others, if a value cannot be read
+        (the message names its row), if the order of day and month is unclear, if no row
+        remains, or if there is no event.
 
     Warns
     -----
     UserWarning
-        If times look like years, or events are dated after the last contact of their
+        If times look like years, or if events come after the last contact of their
         patient.
 
     Examples

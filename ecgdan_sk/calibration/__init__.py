@@ -1,4 +1,4 @@
-"""Absolute risks that hold: recalibration within a cohort, and at a new site."""
+"""Calibrated absolute risks: recalibration within a cohort, and at a new site."""
 
 from ._calibrated import CalibratedSurvival
 from ._recalibrated import RecalibratedSurvival, recalibrate

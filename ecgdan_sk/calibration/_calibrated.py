@@ -1,4 +1,4 @@
-"""Absolute risks that hold for patients whom a model has not seen."""
+"""Calibrated absolute risks for new patients."""
 
 from numbers import Integral
 
@@ -23,19 +23,20 @@ _KIND = "CalibratedSurvival"
 
 
 class CalibratedSurvival(SurvivalCurves, MetaEstimatorMixin, BaseEstimator):
-    """Recalibrates the log risks of a survival estimator on patients it has not seen.
+    """Recalibrate the log risks of a survival estimator by cross-validation.
 
-    Training risks of a flexible model are overfitted: too extreme, and too good for the
-    baseline hazard that rests on them. Here both come from cross-validation: a Cox
-    model of one parameter, the slope, and Breslow's baseline, on the log risks of the
-    held-out samples, those of each fold relative to the mean of its training set. The
-    estimator itself is then fitted to all samples; the ranking stays its own.
+    The training risks of a flexible model are overfitted: they are too extreme, and a
+    baseline hazard estimated from them is wrong. Here slope and baseline hazard come
+    from cross-validation: a Cox model with one parameter, the slope, and Breslow's
+    baseline, on the log risks of the held-out samples. The log risks of each fold are
+    relative to the mean of its training set. The estimator is then fitted to all
+    samples; recalibration does not change its ranking.
 
     Parameters
     ----------
     estimator : object
-        Survival estimator whose `predict` gives a log risk, or a pipeline that ends in
-        one; cloned before each `fit`.
+        Survival estimator whose `predict` returns a log risk, or a pipeline that ends
+        in one. It is cloned before each `fit`.
     cv : int or splitter, default=5
         An int means `EventKFold` with so many folds, `random_state=0`.
     n_jobs : int or None, default=None
@@ -48,7 +49,7 @@ class CalibratedSurvival(SurvivalCurves, MetaEstimatorMixin, BaseEstimator):
     estimator_ : object
         The estimator, fitted to all samples.
     slope_ : float
-        What the log risks are multiplied by; below 1 where they are too extreme.
+        Factor of the log risks; below 1 if they are too extreme.
     baseline_ : BaselineHazards
         The baseline hazard.
     center_ : float
@@ -107,15 +108,15 @@ class CalibratedSurvival(SurvivalCurves, MetaEstimatorMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            If `y` is not as described, or holds too few events for the folds.
+            If `y` is not as described, or if it has too few events for the folds.
         TypeError
-            If there is `entry`, and the estimator's `fit` does not take it.
+            If there is `entry`, and the `fit` of the estimator does not take it.
 
         Warns
         -----
         UserWarning
-            If the held-out risks do not rank the patients at all: everyone then gets
-            the same.
+            If the held-out risks do not rank the patients; everyone then gets the same
+            risk.
         """
         y, entry, groups = aligned_to(X, y=y, entry=entry, groups=groups)
         event, time = check_survival(y)
@@ -186,7 +187,7 @@ class CalibratedSurvival(SurvivalCurves, MetaEstimatorMixin, BaseEstimator):
         return concordance_index(y, self.predict(X), entry=entry)
 
     def save(self, path):
-        """Write a calibrated `DualAttentionSurvival` to one file, which holds no code.
+        """Save a calibrated `DualAttentionSurvival` to one file, which holds no code.
 
         Parameters
         ----------
@@ -201,7 +202,7 @@ class CalibratedSurvival(SurvivalCurves, MetaEstimatorMixin, BaseEstimator):
         Raises
         ------
         TypeError
-            If the estimator is of another class, which has no such file.
+            If the estimator is of another class; it cannot be saved in this format.
 
         See Also
         --------
@@ -209,8 +210,9 @@ class CalibratedSurvival(SurvivalCurves, MetaEstimatorMixin, BaseEstimator):
 
         Notes
         -----
-        What `DualAttentionSurvival.save` writes, with the slope and the baseline
-        hazard. A splitter given as `cv` is not kept, as predictions need none.
+        The file is that of `DualAttentionSurvival.save`, with the slope and the
+        baseline hazard. A splitter given as `cv` is not saved, because predictions do
+        not need it.
         """
         check_is_fitted(self)
         fitted = {n: v for n, v in vars(self).items() if n[-1] == "_"}
@@ -236,7 +238,7 @@ class CalibratedSurvival(SurvivalCurves, MetaEstimatorMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            If the file is truncated, altered, or of another kind.
+            If the file is incomplete, altered, or of another kind.
         """
 
         def restored(estimator, params, fitted):

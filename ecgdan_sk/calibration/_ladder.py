@@ -1,4 +1,4 @@
-"""What recalibration may change, step by step, and how well each step tells events."""
+"""The steps of recalibration, and the likelihood of the events with each."""
 
 import numpy as np
 

@@ -1,4 +1,4 @@
-"""A fitted model at a new site: what has to change, and no more."""
+"""A fitted model at a new site, changed no more than necessary."""
 
 from copy import copy
 from numbers import Real
@@ -26,13 +26,13 @@ _METHODS = (*LADDER, "refit-head")
 
 
 class RecalibratedSurvival(SurvivalCurves, MetaEstimatorMixin, BaseEstimator):
-    """A fitted survival model whose risks are adjusted to the patients of a new site.
+    """A fitted survival model with risks adjusted to the patients of a new site.
 
-    The model itself stays as it is. Up a ladder, its cumulative hazards are kept
-    ("none"), multiplied by one number ("in-the-large"), also given another spread of
-    the log risks ("slope"), or built on a new baseline hazard ("baseline"). Beside the
-    ladder, "refit-head" keeps the encoder alone: a Cox model of its features with a
-    ridge penalty takes the place of the head, and the baseline hazard is new.
+    The model itself is not changed. The methods form a ladder. They keep the cumulative
+    hazards ("none"), multiply them by one number ("in-the-large"), also change the
+    spread of the log risks ("slope"), or estimate a new baseline hazard as well
+    ("baseline"). Beside the ladder, "refit-head" keeps only the encoder: a Cox model of
+    its features with a ridge penalty replaces the head, and the baseline hazard is new.
 
     Parameters
     ----------
@@ -41,19 +41,20 @@ class RecalibratedSurvival(SurvivalCurves, MetaEstimatorMixin, BaseEstimator):
         neither cloned nor fitted again.
     method : {"auto", "none", "in-the-large", "slope", "baseline", "refit-head"}, \
             default="auto"
-        How far up the ladder to go. "auto" goes no further than closed tests ask for,
-        and never refits the head, for which the estimator needs `transform`.
+        Step of the ladder. "auto" takes the lowest step that closed tests do not
+        reject, and never refits the head. "refit-head" needs an estimator with
+        `transform`.
     level : float, default=0.05
-        Level of these tests: how often they change a model that is right.
+        Level of these tests: the probability of changing a correct model.
 
     Attributes
     ----------
     method_ : str
-        What was done.
+        The method used.
     factor_ : float
-        What cumulative hazards are multiplied by, at the mean log risk.
+        Factor of the cumulative hazards, at the mean log risk.
     slope_ : float
-        What log risks are multiplied by.
+        Factor of the log risks.
     center_ : float
         Mean log risk at this site, of the estimator or of its new head.
     baseline_ : BaselineHazards or None
@@ -61,7 +62,7 @@ class RecalibratedSurvival(SurvivalCurves, MetaEstimatorMixin, BaseEstimator):
     head_ : RefittedHead or None
         The new head, with "refit-head".
     p_values_ : dict
-        Of the tests, by what they would have kept.
+        p-values of the tests, by the step that each tests.
     censoring_ : CensoringKaplanMeier
         Distribution of the censoring times, for `survival_scorers`.
     follow_up_ : float
@@ -118,8 +119,8 @@ class RecalibratedSurvival(SurvivalCurves, MetaEstimatorMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            If `y` is not as described, or holds fewer than two events, ten to refit the
-            head.
+            If `y` is not as described, or if it has fewer than two events (ten for
+            "refit-head").
         """
         self._validate_params()
         y, entry = aligned_to(X, y=y, entry=entry)
@@ -219,7 +220,7 @@ class RecalibratedSurvival(SurvivalCurves, MetaEstimatorMixin, BaseEstimator):
         return concordance_index(y, self.predict(X), entry=entry)
 
     def save(self, path):
-        """Write a recalibrated `DualAttentionSurvival` to one file without code.
+        """Save a recalibrated `DualAttentionSurvival` to one file, which holds no code.
 
         Parameters
         ----------
@@ -234,7 +235,7 @@ class RecalibratedSurvival(SurvivalCurves, MetaEstimatorMixin, BaseEstimator):
         Raises
         ------
         TypeError
-            If the estimator is of another class, which has no such file.
+            If the estimator is of another class; it cannot be saved in this format.
         """
         check_is_fitted(self)
         fitted = {n: v for n, v in vars(self).items() if n[-1] == "_"}
@@ -259,7 +260,7 @@ class RecalibratedSurvival(SurvivalCurves, MetaEstimatorMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            If the file is truncated, altered, or of another kind.
+            If the file is incomplete, altered, or of another kind.
         """
 
         def restored(estimator, params, fitted):
@@ -328,10 +329,11 @@ def recalibrate(estimator, X, y, *, entry=None, method="auto", level=0.05):
         the ECG where time is age. None means 0.
     method : {"auto", "none", "in-the-large", "slope", "baseline", "refit-head"}, \
             default="auto"
-        How far up the ladder to go. "auto" goes no further than closed tests ask for,
-        and never refits the head, for which the estimator needs `transform`.
+        Step of the ladder. "auto" takes the lowest step that closed tests do not
+        reject, and never refits the head. "refit-head" needs an estimator with
+        `transform`.
     level : float, default=0.05
-        Level of these tests: how often they change a model that is right.
+        Level of these tests: the probability of changing a correct model.
 
     Returns
     -------
@@ -341,8 +343,8 @@ def recalibrate(estimator, X, y, *, entry=None, method="auto", level=0.05):
     Raises
     ------
     ValueError
-        If `y` is not as described, or holds fewer than two events, ten to refit the
-            head.
+        If `y` is not as described, or if it has fewer than two events (ten for
+        "refit-head").
 
     Examples
     --------

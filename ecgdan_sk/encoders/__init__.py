@@ -1,9 +1,9 @@
-"""Encoders that are ready: ECGs to features, learned from others' ECGs.
+"""Pretrained encoders: from ECGs to features, learned from other ECGs.
 
-Each is a folder of two files, weights as safetensors and a card as JSON, and holds no
-ECG and no code. Those of `names` come with the package; others from the Hugging Face
-hub ("hf:owner/name") or from a folder. `FoundationEncoder` gives the features of
-published foundation models, whose weights do not come along.
+Each is a folder of two files, weights as safetensors and a card as JSON. It holds no
+ECG and no code. The encoders of `names` come with the package; others come from the
+Hugging Face hub ("hf:owner/name") or from a folder. `FoundationEncoder` gives the
+features of published foundation models; the package does not contain their weights.
 """
 
 from ._encoder import Encoder, Prepare

@@ -1,4 +1,4 @@
-"""A ready encoder as transformers: ECGs as it expects them, and their features."""
+"""A pretrained encoder as transformers: preparation of ECGs, and their features."""
 
 import numpy as np
 import torch
@@ -22,16 +22,16 @@ _AT_ONCE = 64
 
 
 class Prepare(ECGTransformer):
-    """Bring ECGs to the sampling rate and the band that an encoder was trained on.
+    """Bring ECGs to the sampling rate and the frequency band of an encoder.
 
-    A step before an estimator that starts from the encoder.
+    Use it as a pipeline step before an estimator that starts from the encoder.
 
     Parameters
     ----------
     name : str or path-like
         The encoder, as for `encoders.load`.
     sampling_rate : float or None, default=None
-        Samples per second of what comes in, in Hz. None takes that of `ECGRecords`.
+        Samples per second of the input, in Hz. None takes that of `ECGRecords`.
 
     Attributes
     ----------
@@ -40,7 +40,7 @@ class Prepare(ECGTransformer):
 
     See Also
     --------
-    Encoder : The features, which needs no such step.
+    Encoder : The features; it needs no such step.
 
     Examples
     --------
@@ -67,10 +67,10 @@ class Prepare(ECGTransformer):
 
 
 class Encoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
-    """ECGs to the features of a ready encoder.
+    """Turn ECGs into the features of a pretrained encoder.
 
-    ECGs are resampled and filtered as those it was trained on. Nothing is learned, so
-    that features are the same in every fold.
+    ECGs are resampled and filtered like the training ECGs of the encoder. Nothing is
+    learned, so the features are the same in every fold.
 
     Parameters
     ----------
@@ -78,7 +78,7 @@ class Encoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         One of `encoders.names()`, "hf:owner/name" of the Hugging Face hub, or a folder
         that `encoders.save` wrote.
     sampling_rate : float or None, default=None
-        Samples per second of what comes in, in Hz. None takes that of `ECGRecords`.
+        Samples per second of the input, in Hz. None takes that of `ECGRecords`.
 
     Attributes
     ----------
@@ -87,8 +87,8 @@ class Encoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
 
     See Also
     --------
-    encoders.card : What an encoder knows and what not.
-    DualAttentionSurvival : Its `pretrained` trains an encoder on.
+    encoders.card : Training data, results and limits of an encoder.
+    DualAttentionSurvival : Its `pretrained` trains an encoder further.
 
     Examples
     --------
@@ -130,7 +130,7 @@ class Encoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            If there is no such encoder, or the sampling rate is not known.
+            If there is no such encoder, or if the sampling rate is not known.
         """
         self._validate_params()
         card(self.name)
@@ -144,19 +144,19 @@ class Encoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         Parameters
         ----------
         X : array-like or ECGRecords of shape (n_samples, n_leads, n_times)
-            ECGs in mV, of any length and sampling rate. Named leads are matched by
-            name; those that are missing count as absent.
+            ECGs in mV, of any length and sampling rate. Leads are matched by name;
+            missing leads count as absent.
 
         Returns
         -------
         ndarray of shape (n_samples, n_features), float32
-            Not standardised.
+            Features, not standardised.
 
         Raises
         ------
         ValueError
-            If X has none of the leads that the encoder knows, is not in mV, or has no
-            sampling rate.
+            If X has none of the leads of the encoder, is not in mV, or has no sampling
+            rate.
         """
         weights = load(self.name)
         prepared = self._prepare().transform(as_records(X))
@@ -169,7 +169,7 @@ class Encoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         return np.concatenate(features)
 
     def export(self, path, format="onnx"):
-        """Write the network for other programs: prepared ECGs to features.
+        """Export the network for other programs: from prepared ECGs to features.
 
         Parameters
         ----------
@@ -177,7 +177,7 @@ class Encoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
             Path of the file. An existing file is replaced.
         format : {"onnx", "torch"}, default="onnx"
             "onnx" runs in onnxruntime. "torch" is read by `torch.export.load`, which
-            took the place of TorchScript.
+            replaces TorchScript.
 
         Returns
         -------
@@ -191,13 +191,14 @@ class Encoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         ImportError
             If onnx, onnxscript or onnxruntime is not installed.
         RuntimeError
-            If the file does not compute what the network does, to 1e-5.
+            If the output of the file differs from that of the network by more than
+            1e-5.
 
         Notes
         -----
-        The input "ecg" holds ECGs in mV of the length, rate and band of the card, as
-        `Prepare` makes them; the output is "features". All this is in the metadata:
-        that of ONNX, or "about.json" of the program.
+        The input "ecg" holds ECGs in mV with the length, sampling rate and band of the
+        card, from `Prepare`; the output is "features". The metadata of ONNX, or
+        "about.json" of the "torch" file, describe them.
         """
         weights, about = load(self.name), card(self.name)
         n_times = weights["n_times"]

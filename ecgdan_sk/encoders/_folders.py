@@ -1,4 +1,4 @@
-"""Encoders as folders of two files: weights, and a card that says what they are."""
+"""Encoders as folders of two files: weights, and a card that describes them."""
 
 import hashlib
 import json
@@ -32,7 +32,7 @@ def names():
 
 
 def card(name):
-    """What an encoder is: data, licence, recipe, results, limits, input.
+    """Card of an encoder: data, licence, recipe, results, limits, input.
 
     Parameters
     ----------
@@ -44,28 +44,28 @@ def card(name):
     -------
     dict
         summary : str
-            What it is, in a sentence.
+            Description in one sentence.
         data : list of dict
-            What it was trained on: `name`, `n_ecgs`, `licence` and `url` of each.
+            Training data: `name`, `n_ecgs`, `licence` and `url` of each set.
         licence, attribution : str
-            Of the weights, and whom their use must name.
+            Licence of the weights, and the attribution that users must give.
         recipe : dict
-            How it was trained, and the command that does it again.
+            The training, and the command that repeats it.
         results : dict
-            Figures from ECGs that were not trained on.
+            Results on ECGs outside the training data.
         limits : list of str
-            What it does not know.
+            Known limits.
         band : list of float
-            Lower and upper edge in Hz of the filter that its ECGs had passed.
+            Lower and upper edge, in Hz, of the filter of its training ECGs.
         sampling_rate, leads : float, list of str
-            Of its ECGs, in Hz; a lead that is missing counts as absent.
+            Sampling rate in Hz, and leads; a missing lead counts as absent.
         digest : str
             SHA-256 of the file of weights.
 
     Raises
     ------
     ValueError
-        If there is no such encoder, or the card lacks something.
+        If there is no such encoder, or if its card is incomplete.
 
     Examples
     --------
@@ -77,7 +77,7 @@ def card(name):
 
 
 def load(name):
-    """Weights of an encoder, as `pretrained` of the estimators takes them.
+    """Weights of an encoder, for `pretrained` of the estimators.
 
     Parameters
     ----------
@@ -94,7 +94,7 @@ def load(name):
     Raises
     ------
     ValueError
-        If there is no such encoder, or its file is not the one that its card tells of.
+        If there is no such encoder, or if its weights do not match its card.
 
     Examples
     --------
@@ -108,17 +108,17 @@ def load(name):
 
 
 def save(folder, weights, card):
-    """Write an encoder of your own to a folder, from which it is used by its path.
+    """Save your own encoder to a folder; its path is then the name of the encoder.
 
     Parameters
     ----------
     folder : str or path-like
-        Is made if it does not exist; an encoder in it is replaced.
+        Folder, which is created if necessary. An encoder in it is replaced.
     weights : mapping
         `encoder_weights_` of a fitted `ECGReportPretrainer`. Their sampling rate must
         be known.
     card : mapping
-        As `encoders.card` gives it. Rate, leads and digest are filled in.
+        Card, with the entries of `encoders.card`. Rate, leads and digest are added.
 
     Returns
     -------
@@ -128,7 +128,7 @@ def save(folder, weights, card):
     Raises
     ------
     ValueError
-        If the card lacks something, or the weights tell no sampling rate.
+        If the card is incomplete, or if the weights have no sampling rate.
 
     Examples
     --------

@@ -31,19 +31,19 @@ def downloaded(name, files):
 def push_to_hub(weights, repository, *, card, private=True):
     """Upload an encoder to the Hugging Face hub.
 
-    Two files are uploaded, weights and card; neither holds an ECG. Whoever may read the
-    repository can then use it as ``pretrained="hf:owner/name"``.
+    Two files are uploaded, weights and card; neither holds an ECG. Everyone with access
+    to the repository can then use it as ``pretrained="hf:owner/name"``.
 
     Parameters
     ----------
     weights : mapping
         `encoder_weights_` of a fitted `ECGReportPretrainer`.
     repository : str
-        "owner/name"; is made if it does not exist.
+        Repository "owner/name", which is created if necessary.
     card : mapping
-        As `encoders.card` gives it.
+        Card, with the entries of `encoders.card`.
     private : bool, default=True
-        Whether a new repository is seen by its owner alone.
+        Whether only the owner can see a new repository.
 
     Returns
     -------
@@ -55,7 +55,7 @@ def push_to_hub(weights, repository, *, card, private=True):
     ImportError
         If huggingface_hub is not installed.
     ValueError
-        If the name is not as described, or the card lacks something.
+        If the name is not as described, or if the card is incomplete.
 
     Examples
     --------

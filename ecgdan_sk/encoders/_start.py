@@ -1,4 +1,4 @@
-"""What `pretrained` of an estimator means: weights, and the network they are of."""
+"""From `pretrained` of an estimator to weights and their network."""
 
 from os import PathLike
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Where the waves of every beat begin, peak and end, in each lead and globally."""
+"""Onset, peak and offset of the waves of every beat, in each lead and globally."""
 
 import numpy as np
 import pandas as pd
@@ -20,12 +20,12 @@ _MARKS = ["onset_ms", "peak_ms", "offset_ms"]
 def delineate(X, sampling_rate=None, *, n_jobs=None):
     """Onset, peak and offset of P, QRS and T of every beat, in each lead and globally.
 
-    The median beat is delineated on all leads at once, as by `ECGMeasurements`. Around
-    its limits each lead of each beat is followed outwards until it rests. The global
-    onset of a beat is the earliest that a third of the leads have reached, its global
-    offset the latest that a third still reach: the earliest and latest of any lead, as
-    the CSE Working Party (1985) defines them, but not of a lead that stands alone, as
-    noise in one of twelve leads does.
+    The median beat is delineated on all leads together, as in `ECGMeasurements`. From
+    its limits, each lead of each beat is followed outwards until the signal is at rest.
+    The global onset of a beat is the time at which a third of the leads have begun; the
+    global offset is the time at which only a third have not ended. The CSE Working
+    Party (1985) takes the earliest onset and the latest offset of any lead; a third of
+    the leads protects against noise in a single lead.
 
     Parameters
     ----------
@@ -35,17 +35,17 @@ def delineate(X, sampling_rate=None, *, n_jobs=None):
         Samples per second, in Hz; 100 to 1000 is sensible. None takes that of
         `ECGRecords`.
     n_jobs : int or None, default=None
-        Processes that share the recordings, as in joblib.
+        Number of parallel processes, as in joblib.
 
     Returns
     -------
     DataFrame
-        A row for each wave: ``ecg`` and ``beat`` count from 0, ``dominant`` says
+        One row for each wave: ``ecg`` and ``beat`` count from 0, ``dominant`` says
         whether the beat has the morphology of the median beat, ``lead`` is a name of
         `LEADS` or "global", ``wave`` is "P", "QRS" or "T"; ``onset_ms``, ``peak_ms``
-        and ``offset_ms`` are from the start of the recording. A wave that a lead does
-        not show has no row. T has no onset, a global wave no peak, beats of another
-        morphology no P.
+        and ``offset_ms`` are from the start of the recording. A wave that is not
+        visible in a lead has no row. T has no onset, a global wave has no peak, and
+        beats of another morphology have no P.
 
     See Also
     --------

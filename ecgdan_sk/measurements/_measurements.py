@@ -22,10 +22,10 @@ from ._remembered import key_of, recall, remember
 class ECGMeasurements(TransformerMixin, BaseEstimator):
     """Measure ECGs: rate, intervals, axes, voltages, repolarisation, conduction.
 
-    QRS complexes are found on all leads at once and grouped by their morphology. The
-    aligned median of the dominant beats is delineated globally: the earliest onset and
-    the latest offset in any lead. What cannot be measured is NaN; `quality` says why.
-    An ECG that was measured before in the same process is not measured again.
+    QRS complexes are detected on all leads together and grouped by morphology. The
+    aligned median of the dominant beats is delineated globally: from the earliest onset
+    to the latest offset in any lead. A value that cannot be measured is NaN; `quality`
+    gives the reason. An ECG is measured only once in a process.
 
     Parameters
     ----------
@@ -36,9 +36,9 @@ class ECGMeasurements(TransformerMixin, BaseEstimator):
         "full" gives the continuous measurements below; "paper15" the fifteen of the Cox
         model of Chen et al. (2025), all but the heart rate as flags 0 and 1.
     on_error : {"nan", "warn", "raise"}, default="nan"
-        What happens where a recording cannot be measured at all.
+        Reaction if a recording cannot be measured at all.
     n_jobs : int or None, default=None
-        Processes that share the recordings, as in joblib.
+        Number of parallel processes, as in joblib.
     verbose : int, default=0
         1 shows a progress bar.
 
@@ -173,8 +173,8 @@ class ECGMeasurements(TransformerMixin, BaseEstimator):
         Parameters
         ----------
         X : array-like or ECGRecords of shape (n_samples, n_leads, n_times)
-            ECGs in mV. Gaps (NaN) are interpolated where they are short; a lead that is
-            mostly NaN or flat counts as absent.
+            ECGs in mV. Short gaps (NaN) are interpolated. A lead that is mostly NaN or
+            flat counts as absent.
 
         Returns
         -------
@@ -195,7 +195,7 @@ class ECGMeasurements(TransformerMixin, BaseEstimator):
         return table
 
     def quality(self, X):
-        """What stood in the way of measuring.
+        """Quality of the measurement of each ECG, and reasons for missing values.
 
         Parameters
         ----------
@@ -205,8 +205,8 @@ class ECGMeasurements(TransformerMixin, BaseEstimator):
         Returns
         -------
         DataFrame of shape (n_samples, 3)
-            ``score`` from 0 to 1, ``n_beats`` found, and ``reasons``: in words what is
-            missing or doubtful, empty where nothing is.
+            ``score`` from 0 to 1, ``n_beats`` found, and ``reasons``: missing or
+            doubtful values as text, empty if there are none.
         """
         rows = [(score, n, "; ".join(why)) for _, why, (score, n) in self._measure(X)]
         return pd.DataFrame(rows, columns=["score", "n_beats", "reasons"])

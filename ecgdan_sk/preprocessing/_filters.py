@@ -19,9 +19,9 @@ class Resample(ECGTransformer):
     Parameters
     ----------
     target_rate : float
-        Wanted samples per second, in Hz. Any ratio is met to within 1 in 1000.
+        New samples per second, in Hz. Any ratio is met to within 1 in 1000.
     sampling_rate : float or None, default=None
-        Samples per second of what comes in, in Hz. None takes that of `ECGRecords`.
+        Samples per second of the input, in Hz. None takes that of `ECGRecords`.
 
     Attributes
     ----------
@@ -58,19 +58,21 @@ class Resample(ECGTransformer):
 
 
 class BandPass(ECGTransformer):
-    """Filter ECGs without phase: a Butterworth filter forwards and backwards.
+    """Filter ECGs with zero phase: a Butterworth filter, forwards and backwards.
 
-    0.5 to 40 Hz suits networks. For the ST segment the International Electrotechnical
-    Commission and the AHA (Kligfield et al. 2007) ask for 0.05 to 150 Hz.
+    A band of 0.5 to 40 Hz is suitable for networks. For the ST segment the
+    International Electrotechnical Commission and the AHA (Kligfield et al. 2007)
+    require 0.05 to 150 Hz.
 
     Parameters
     ----------
     low : float or None, default=0.5
-        Hz below which is removed (wander). None removes nothing.
+        Frequencies below this, in Hz, are removed (wander). None removes nothing.
     high : float or None, default=40.0
-        Hz above which is removed (muscle, mains). None removes nothing.
+        Frequencies above this, in Hz, are removed (muscle, mains). None removes
+        nothing.
     order : int, default=2
-        Order of the filter, which acts twice.
+        Order of the filter, which is applied twice.
     sampling_rate : float or None, default=None
         Samples per second, in Hz. None takes that of `ECGRecords`.
 
@@ -130,15 +132,15 @@ class BandPass(ECGTransformer):
 
 
 class Notch(ECGTransformer):
-    """Remove the mains frequency, without phase.
+    """Remove the mains frequency, with zero phase.
 
     Parameters
     ----------
     mains : {"auto"} or float, default="auto"
-        Frequency in Hz. "auto" removes 50 or 60 Hz from each recording in whose
-        spectrum it stands out, and leaves the others as they are.
+        Frequency in Hz. "auto" removes 50 or 60 Hz from each recording with a peak
+        there in its spectrum, and leaves the others unchanged.
     quality : float, default=30.0
-        Frequency over the width of what is removed.
+        Quality factor: the frequency divided by the width of the removed band.
     sampling_rate : float or None, default=None
         Samples per second, in Hz. None takes that of `ECGRecords`.
 

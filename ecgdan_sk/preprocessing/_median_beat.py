@@ -15,17 +15,17 @@ from ._windows import Window
 class MedianBeat(ECGTransformer):
     """One beat for each ECG: the median of the beats of the dominant morphology.
 
-    QRS complexes are found on all leads at once, ectopic beats are set apart, and the
-    others are aligned by correlation. The beat has 600 samples at 500 Hz, 1.2 s, with
-    its QRS at 0.45 s, whatever the sampling rate of the ECG.
+    QRS complexes are detected on all leads together, ectopic beats are left out, and
+    the others are aligned by correlation. The beat has 600 samples at 500 Hz, 1.2 s,
+    with its QRS at 0.45 s, for any sampling rate of the ECG.
 
     Parameters
     ----------
     n_times : int, default=600
-        Samples of the beat, at least 600; what is more is zeros on both sides. 608 is
-        the input of the network of Chen et al. (2025).
+        Samples of the beat, at least 600; further samples are zeros on both sides. The
+        network of Chen et al. (2025) takes 608.
     on_error : {"nan", "warn", "raise"}, default="nan"
-        What happens where no beats are found; the leads are then NaN.
+        Reaction if no beats are found; the leads are then NaN.
     sampling_rate : float or None, default=None
         Samples per second, in Hz. None takes that of `ECGRecords`.
 

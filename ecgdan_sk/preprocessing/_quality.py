@@ -1,4 +1,4 @@
-"""How good the signal of each lead is, without looking for heart beats."""
+"""Signal quality of each lead, without detection of heart beats."""
 
 from numbers import Real
 
@@ -17,17 +17,17 @@ _CHUNK = 256
 
 
 class SignalQuality(ECGTransformer):
-    """Score leads and recordings, and make leads absent that cannot be used.
+    """Score leads and recordings, and make unusable leads absent.
 
-    A lead scores 0 to 1, the lowest of four: the share of its length that is not flat;
-    what is left after clipping, 0 where 2 per cent of the samples stand at its limits;
-    the share of its power between 5 and 30 Hz that is not noise, judged from what is
-    above 40 Hz; and the absence of the wander of an electrode that has come off.
+    The score of a lead, 0 to 1, is the lowest of four: the share of its length that is
+    not flat; a score for clipping, 0 if 2 % of the samples are at its limits; the share
+    of its power between 5 and 30 Hz that is not noise, estimated from the power above
+    40 Hz; and a score for the wander of a detached electrode.
 
     Parameters
     ----------
     threshold : float, default=0.3
-        Score below which `transform` makes a lead NaN, that is, absent.
+        `transform` makes a lead with a lower score NaN, that is, absent.
     sampling_rate : float or None, default=None
         Samples per second, in Hz; at least 100. None takes that of `ECGRecords`.
 
@@ -91,7 +91,7 @@ class SignalQuality(ECGTransformer):
         return self.score_leads(X).mean(axis=1)
 
     def issues(self, X):
-        """What is wrong with each lead whose score is below the threshold.
+        """The problem of each lead with a score below the threshold.
 
         Parameters
         ----------
@@ -109,19 +109,19 @@ class SignalQuality(ECGTransformer):
         return np.where(absent, "absent", found).astype(object)
 
     def select(self, X, *, min_score=0.5):
-        """Which recordings are good enough.
+        """Recordings of sufficient quality.
 
         Parameters
         ----------
         X : array-like or ECGRecords of shape (n_samples, n_leads, n_times)
             ECGs in mV.
         min_score : float, default=0.5
-            Lowest score of a recording that is good enough.
+            Lowest sufficient score of a recording.
 
         Returns
         -------
         ndarray of shape (n_samples,)
-            True for those; it indexes arrays and `ECGRecords`.
+            True for these recordings. Use it to index arrays and `ECGRecords`.
         """
         return self.score_records(X) >= min_score
 

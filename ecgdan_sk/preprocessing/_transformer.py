@@ -1,4 +1,4 @@
-"""What the transformers from ECGs to ECGs share."""
+"""Base class of the transformers from ECGs to ECGs."""
 
 from copy import copy
 
@@ -12,13 +12,13 @@ from ..records._signal_checks import check_ecg, known_rate
 
 
 class ECGTransformer(TransformerMixin, BaseEstimator):
-    """What the transformers share: checks, and the kind of what is returned."""
+    """Base class of the transformers: checks, and output of the kind of the input."""
 
     # Whether a recording comes out the same in whatever batch it is read.
     _one_by_one = True
 
     def fit(self, X, y=None):
-        """Check the parameters and `X`, and learn what there is to learn.
+        """Check the parameters and `X`, and learn from them if necessary.
 
         Parameters
         ----------
@@ -41,20 +41,20 @@ class ECGTransformer(TransformerMixin, BaseEstimator):
         return self
 
     def transform(self, X):
-        """Return the transformed ECGs, an array for an array, ECGRecords for those.
+        """Transform ECGs: an array gives an array, ECGRecords give ECGRecords.
 
         Parameters
         ----------
         X : array-like or ECGRecords of shape (n_samples, n_leads, n_times)
-            ECGs in mV. A lead that is NaN throughout is absent, and stays so.
+            ECGs in mV. A lead that is all NaN is absent, and stays absent.
 
         Returns
         -------
         ndarray or ECGRecords of shape (n_samples, n_leads, n_times_out)
-            Transformed ECGs in float32. Those of ECGRecords that are not in memory are
-            transformed whenever they are read, and checked then; write the result with
-            `ECGRecords.save` to do it once. What depends on all recordings, such as
-            windows at random, reads them into memory.
+            Transformed ECGs in float32. ECGRecords that are not in memory are checked
+            and transformed each time they are read; `ECGRecords.save` writes the
+            result, so that this happens once. Transformations that depend on all
+            recordings, such as random windows, read them into memory.
         """
         records = as_records(X)
         signals, rate = records.signals, records.sampling_rate

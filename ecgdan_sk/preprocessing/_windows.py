@@ -1,4 +1,4 @@
-"""Length and scale: windows of an ECG, and what its leads are divided by."""
+"""Length and scale: windows of an ECG, and scaling of its leads."""
 
 from numbers import Integral, Real
 
@@ -17,10 +17,10 @@ class Window(ECGTransformer):
     Parameters
     ----------
     n_times : int
-        Wanted number of samples.
+        New number of samples.
     position : {"start", "centre", "end", "random"}, default="centre"
-        Which part of a longer ECG is kept; where a shorter one lies between zeros. A
-        random part differs between recordings.
+        Part of a longer ECG that is kept, or the place of a shorter one between zeros.
+        A random part differs between recordings.
     random_state : int, RandomState instance or None, default=None
         Determines the random parts; an int makes them the same in every call.
 
@@ -80,14 +80,14 @@ class LeadScaler(ECGTransformer):
         with it hypertrophy and low voltage vanish; a flat lead becomes 0. "fixed"
         divides by `scale`. "none" changes nothing.
     scale : float, default=1.0
-        What "fixed" divides by, in mV.
+        Divisor of "fixed", in mV.
 
     Attributes
     ----------
     center_ : ndarray of shape (n_leads,)
         Median of each lead in mV, 0 unless the method is "robust".
     scale_ : ndarray of shape (n_leads,)
-        What each lead is divided by, in mV.
+        Divisor of each lead, in mV.
     n_leads_in_ : int
         Number of leads seen in `fit`.
 

@@ -1,4 +1,4 @@
-"""The pretrainer: what reports say of ECGs, learned by an encoder."""
+"""The pretrainer: an encoder of ECGs learns from their reports."""
 
 from ._estimator import ECGReportPretrainer
 

@@ -1,4 +1,4 @@
-"""The pretrainer: what reports say of ECGs, learned by an encoder."""
+"""The pretrainer: an encoder of ECGs learns from their reports."""
 
 from collections.abc import Mapping
 from numbers import Integral, Real
@@ -37,28 +37,29 @@ class ECGReportPretrainer(
     TransformerMixin,
     BaseEstimator,
 ):
-    """Encoder of ECGs that is aligned with what is said of them.
+    """Encoder of ECGs, trained on their reports.
 
-    ECGs and embeddings of their reports are mapped to one space, in which each ECG lies
-    near what is true of it. The encoder then starts a `DualAttentionSurvival`, which
-    needs fewer events.
+    ECGs and the embeddings of their reports are mapped to one space, in which each ECG
+    is close to its own report. The encoder can then start a `DualAttentionSurvival`,
+    which needs fewer events.
 
     Parameters
     ----------
     architecture : {"compact", "paper"} or Architecture, default="compact"
         The network, as for `DualAttentionSurvival`.
     text_encoder : object with `encode`, callable or None, default=None
-        Turns texts into vectors, such as `reports.SentenceEncoder(...)`. None is
+        It turns texts into vectors, such as `reports.SentenceEncoder(...)`. None takes
         `reports.TfidfEncoder()`, which needs no download.
     alignment : {"sigmoid", "infonce", "cosine"}, default="sigmoid"
-        "sigmoid" asks of each pair whether it belongs together: of ECG and statement
-        where these are given or found in free text, else of ECG and report. "infonce"
-        picks the own report among those of the batch. "cosine" is the published one,
-        without negatives, whose optimum is a constant.
+        "sigmoid" classifies each pair as matching or not: pairs of ECG and statement if
+        statements are given or found in free text, else pairs of ECG and report.
+        "infonce" finds the report of an ECG among those of the batch. "cosine" is the
+        published loss, without negatives; its optimum is a constant.
     max_epochs : int, default=60
-        Passes over the training ECGs at the most.
+        Largest number of passes over the training ECGs.
     batch_size : int or None, default=None
-        ECGs per step. None means a fifth of the training ECGs, but 16 to 128.
+        ECGs per step. None means a fifth of the training ECGs, at least 16 and at most
+        128.
     lr : float, default=0.003
         Highest learning rate of AdamW, after warm-up and before cosine decay.
     device : str, default="auto"
@@ -68,9 +69,9 @@ class ECGReportPretrainer(
     random_state : int, RandomState instance or None, default=None
         Seed. An int gives equal results on a CPU with the same number of threads.
     reports_as : {"auto", "text", "statements", "both"}, default="auto"
-        What free text is taken for: its words, the SCP statements that
-        `reports.StatementFinder` reads in it, or both. "auto" is "statements", and
-        "text" where no report has one.
+        Reading of free text: its words, the SCP statements that
+        `reports.StatementFinder` finds in it, or both. "auto" is "statements", or
+        "text" if no report has a statement.
 
     Other Parameters
     ----------------
@@ -82,50 +83,51 @@ class ECGReportPretrainer(
     reconstruction_weight : float, default=0.0
         Weight of the mean squared error with which a decoder restores the ECGs.
     classification_weight : float, default=0.0
-        Weight of the binary cross-entropy of the SCP statements, their likelihoods as
-        soft targets.
+        Weight of the binary cross-entropy of the SCP statements, with their likelihoods
+        as soft targets.
     measurement_weight : float, default=0.0
         Weight of the regression of `measurements.ECGMeasurements`, which needs no
-        report: each by its spread, with a robust loss; what cannot be measured has no
-        part. Of ECGs that were normalised, no voltage counts.
+        report. Each is scaled by its spread, and the loss is robust. Missing
+        measurements do not count, nor do voltages of normalised ECGs.
     covariate_weight : float, default=0.0
-        Weight of the regression of the numbers among `ECGRecords.covariates`, such as
-        age and sex, in the same way.
+        Weight of the regression of the numeric columns of `ECGRecords.covariates`, such
+        as age and sex, in the same way.
     pretrained : str, path, mapping or None, default=None
-        Encoder that training goes on from, as for `DualAttentionSurvival`.
+        Encoder from which training starts, as for `DualAttentionSurvival`.
     patience : int, default=15
-        Epochs without a lower validation loss after which training ends. The weights of
-        the best epoch are kept.
+        Training ends after this many epochs without a lower validation loss. The
+        weights of the best epoch are kept.
     validation_fraction : float or None, default=0.15
-        Share of the ECGs, or of the patients, that decides when to stop. Unless the
-        reconstruction is the only objective, it has no part in that. With None all ECGs
-        train, for `max_epochs`, and the last weights are kept.
+        Share of the ECGs, or of the patients, for validation: they decide when training
+        stops. The reconstruction counts there only if it is the only objective. With
+        None all ECGs are used for training, for `max_epochs`, and the last weights are
+        kept.
     weight_decay : float, default=0.01
         Weight decay of AdamW.
     crop : float or None, default=None
-        Share of each ECG that a training step sees, from a random start. None means
-        what the architecture says: 0.5, and 1.0 for the published network.
+        Share of each ECG that a training step sees, from a random start. None takes the
+        value of the architecture: 0.5, or 1.0 for "paper".
     lead_masking : float or "paper", default=0.2
         As for `DualAttentionSurvival`.
     micro_batch_size : int or None, default=None
-        ECGs that are in memory at once in a step; the loss still sees the whole batch.
+        Number of ECGs in memory at once; the loss still uses the whole batch.
     precision : {"float32", "bf16"}, default="float32"
         Number format of the network; losses are in float32.
     callbacks : list of skorch callbacks or None, default=None
-        Called during training, as copies.
+        Callbacks for training; copies of them are called.
     checkpoint_dir : path or None, default=None
-        Folder in which the state of the training is kept after each epoch. A `fit` that
-        was killed goes on from there when it is called again with the same data and
-        settings. Needs `random_state`.
+        Folder for the state of the training after each epoch. If a `fit` was killed,
+        call it again with the same data and settings: it continues from there. Needs
+        `random_state`.
 
     Attributes
     ----------
     net_ : ECGNet
         The fitted network, as a skorch net.
     embedder_ : ReportEmbedder
-        What turns reports and prompts into vectors.
+        It turns reports and prompts into vectors.
     reports_ : list of str or None
-        Distinct reports seen in `fit`. None where they were given as a matrix.
+        Distinct reports seen in `fit`. None if they were given as a matrix.
     report_embeddings_ : ndarray of shape (n_reports, n_dims)
         Their vectors.
     architecture_ : Architecture
@@ -246,14 +248,15 @@ class ECGReportPretrainer(
     def paper(cls, **changes):
         """The published network with its pretraining recipe.
 
-        Bio_ClinicalBERT embeddings of SCP statements, weighted by likelihood, those of
-        likelihood 0 dropped; cosine alignment and reconstruction in equal parts; 300
-        epochs. Mended: the published code chose its epoch by the reconstruction alone.
+        Bio_ClinicalBERT embeddings of SCP statements, weighted by likelihood, without
+        statements of likelihood 0; cosine alignment and reconstruction in equal parts;
+        300 epochs. One correction: the published code chose its epoch by the
+        reconstruction alone.
 
         Parameters
         ----------
         **changes : dict
-            Parameters that differ, such as `text_encoder`.
+            Other parameters, such as `text_encoder`.
 
         Returns
         -------
@@ -285,24 +288,24 @@ class ECGReportPretrainer(
         return cls(**(recipe | changes))
 
     def fit(self, X, reports=None, *, groups=None):
-        """Align the encoder with the reports, and learn what else the ECGs teach.
+        """Train the encoder on the reports and on the other objectives.
 
         Parameters
         ----------
         X : array-like or ECGRecords of shape (n_samples, n_leads, n_times), or list
             ECGs in mV. An array holds the twelve leads of `records.LEADS`. A list holds
-            several cohorts, of which each epoch sees as many ECGs, those of smaller
-            ones repeatedly; a lead that one lacks is absent there.
+            several cohorts: each epoch sees the same number of ECGs of each, so ECGs of
+            small cohorts are repeated. A lead that a cohort lacks is absent there.
         reports : list of str, list of dict or array of shape (n_samples, n_dims), or \
                 None, default=None
-            One for each ECG: free text; SCP codes with likelihoods from 0 to 100; or
-            ready embeddings. None stands for an ECG without a report, or for a cohort
-            without. Of several cohorts a list of theirs.
+            One report for each ECG: free text; SCP codes with likelihoods from 0 to
+            100; or embeddings. None stands for an ECG, or a cohort, without report. For
+            several cohorts, a list with the reports of each.
         groups : array-like of shape (n_samples,) or None, default=None
-            Patient of each ECG. ECGs of one patient go to one side of the validation
-            split, and their reports are never each other's negatives. None takes the
-            `patient_ids` of `X`, if it is an ECGRecords that has them. Of several
-            cohorts a list.
+            Patient of each ECG. All ECGs of a patient go to one side of the validation
+            split, and their reports are never used as negatives of each other. None
+            takes the `patient_ids` of `X`, if there are any. For several cohorts, a
+            list.
 
         Returns
         -------
@@ -312,11 +315,11 @@ class ECGReportPretrainer(
         Raises
         ------
         ValueError
-            If `X` or `reports` is not as described, all objectives have weight 0, or a
-            cohort has nothing to learn from.
+            If `X` or `reports` is not as described, if all objectives have weight 0, or
+            if a cohort has no target to learn.
         FloatingPointError
-            If the loss, or a weight, becomes non-finite; it names the ECGs whose
-            amplitudes stand out.
+            If the loss or a weight is not finite. The message names ECGs with unusual
+            amplitudes.
         """
         self._validate_params()
         self.architecture_ = starting_architecture(self)
@@ -352,13 +355,13 @@ class ECGReportPretrainer(
         Returns
         -------
         ndarray of shape (n_samples, latent_dim)
-            What a linear model of a few events may start from.
+            Features, for instance for a linear model with few events.
         """
         check_is_fitted(self)
         return encode([self.net_], self._check_input(X))[0]
 
     def predict(self, X):
-        """The report, of those seen in `fit`, that fits each ECG best.
+        """For each ECG, the report of `fit` that fits best.
 
         Parameters
         ----------
@@ -368,7 +371,8 @@ class ECGReportPretrainer(
         Returns
         -------
         ndarray of shape (n_samples,)
-            Reports; their places among the distinct ones, if `fit` was given a matrix.
+            Reports; or their positions among the distinct ones, if `fit` was given a
+            matrix.
         """
         best = (self._places(X) @ self._text_places(self.report_embeddings_).T).argmax(
             1
@@ -385,18 +389,18 @@ class ECGReportPretrainer(
         X : array-like or ECGRecords of shape (n_samples, n_leads, n_times)
             ECGs in mV.
         prompts : list of str or dict, or array of shape (n_prompts, n_dims)
-            What may be said of an ECG: free text; an SCP code; one of the superclasses
-            NORM, MI, STTC, CD and HYP; SCP codes with likelihoods; ready embeddings.
+            Statements to test: free text; an SCP code; one of the superclasses NORM,
+            MI, STTC, CD and HYP; SCP codes with likelihoods; or embeddings.
         exclusive : bool, default=False
-            Whether one of the prompts is true, and no other. The alignments "infonce"
-            and "cosine" have learned no other question, and always take it so.
+            Whether exactly one of the prompts is true. The alignments "infonce" and
+            "cosine" always assume this.
 
         Returns
         -------
         ndarray of shape (n_samples, n_prompts)
-            Of prompts that exclude each other a softmax, whose rows sum to one. Else
-            the sigmoid of each, with what was learned of how common it is: a column
-            does not depend on the other prompts.
+            For exclusive prompts a softmax; each row sums to one. Otherwise the sigmoid
+            of each prompt, with its learned frequency; a column does not depend on the
+            other prompts.
         """
         check_is_fitted(self)
         loss, places = self.net_.criterion_, self._places(X)
@@ -415,7 +419,7 @@ class ECGReportPretrainer(
         X : array-like or ECGRecords of shape (n_samples, n_leads, n_times)
             ECGs in mV.
         reports : list of str, list of dict or array of shape (n_samples, n_dims)
-            Of the kind of those in `fit`.
+            Reports of the same kind as in `fit`.
 
         Returns
         -------
@@ -444,19 +448,21 @@ class ECGReportPretrainer(
         Raises
         ------
         TypeError
-            If the text encoder or the architecture is of your own, which is code.
+            If the text encoder or the architecture is your own class, because the file
+            holds no code.
 
         See Also
         --------
-        load : Read the file. save_encoder : The encoder of ECGs alone, without what is
-        said of them.
+        load : Read the file.
+        save_encoder : Save only the encoder of ECGs, without reports.
 
         Notes
         -----
-        Tensors and settings as JSON, in the safetensors format. No ECG is in it, but
-        the distinct reports are, and the words of a `TfidfEncoder`: they may name
-        people. A `SentenceEncoder` is written by its name. Callbacks, `pretrained` and
-        `checkpoint_dir` are not kept, as predictions need none of them.
+        The file holds tensors, and settings as JSON, in the safetensors format. It
+        holds no ECG. It does hold the distinct reports and the words of a
+        `TfidfEncoder`, which may contain names of people. Of a `SentenceEncoder` only
+        the name is saved. Callbacks, `pretrained` and `checkpoint_dir` are not saved,
+        because predictions do not need them.
         """
         check_is_fitted(self)
         save_pretrainer(path, self)
@@ -486,7 +492,7 @@ class ECGReportPretrainer(
         return load_pretrainer(path, cls)
 
     def save_encoder(self, path):
-        """Write the encoder to a safetensors file, for `DualAttentionSurvival`.
+        """Save the encoder to a safetensors file, for `DualAttentionSurvival`.
 
         Parameters
         ----------
@@ -503,7 +509,7 @@ class ECGReportPretrainer(
 
     @property
     def encoder_weights_(self):
-        """Weights of the encoder and what they are of, as a plain mapping."""
+        """Weights of the encoder, with its architecture and input, as a mapping."""
         check_is_fitted(self)
         return encoder_weights(self.net_.module_, self)
 

@@ -1,4 +1,4 @@
-"""ECGs with their leads, sampling rate and covariates; an array to scikit-learn."""
+"""ECGs with their leads, sampling rate and covariates, usable like an array."""
 
 from ._lazy import LazySignals
 from ._leads_and_ids import LEADS

@@ -1,4 +1,4 @@
-"""Checks on what ECGRecords hold besides signals: leads, rate, rows, identifiers."""
+"""Checks on leads, sampling rate, rows and identifiers of ECGRecords."""
 
 import re
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""ECGs with their leads, sampling rate and covariates; an array to scikit-learn."""
+"""ECGs with their leads, sampling rate and covariates, usable like an array."""
 
 from copy import copy
 
@@ -21,39 +21,40 @@ from ._parts import are_parts, open_parts, save_parts
 
 
 class ECGRecords:
-    """ECGs of a cohort: signals, and what is needed to read them.
+    """ECGs of a cohort: signals with leads, sampling rate, covariates and identifiers.
 
-    scikit-learn sees an array of shape (n_samples, n_leads, n_times): it can be
-    indexed, split and cross-validated, and what belongs to a recording travels along.
-    Signals that are not in memory stay where they are until a batch is asked for.
+    For scikit-learn it is an array of shape (n_samples, n_leads, n_times): it can be
+    indexed, split and cross-validated, and covariates and identifiers stay with their
+    recordings. Signals that are not in memory are read only when a batch is needed.
 
     Parameters
     ----------
     signals : array-like of shape (n_samples, n_leads, n_times)
         ECGs in mV: an ndarray, a memory map, a Zarr array, or lazy signals from a
-        reader of `ecgdan_sk.datasets`. An absent lead is NaN throughout.
+        reader of `ecgdan_sk.datasets`. An absent lead is all NaN.
     sampling_rate : float or None, default=None
-        Samples per second, in Hz. None means unknown: it is then not compared.
+        Samples per second, in Hz. None means unknown; the rate is then not checked.
     leads : sequence of str or None, default=None
-        Name of each lead, in the order of `signals`; case counts for nothing, "AVR" is
-        aVR. None means the twelve of `LEADS`.
+        Name of each lead, in the order of `signals`, in any case: "AVR" is aVR. None
+        means the twelve of `LEADS`.
     covariates : DataFrame or mapping of columns, or None, default=None
-        What else is known of each recording, such as age and sex. With `ids` its rows
-        are put in their order by its index, which may also be a plain range.
+        Covariates of each recording, such as age and sex. With `ids`, the index puts
+        the rows in their order; a plain range leaves the order unchanged.
     ids : array-like of shape (n_samples,) or None, default=None
-        Identifier of each recording, all different. None means that they have none.
+        Identifier of each recording, all different. None means no identifiers.
     patient_ids : array-like of shape (n_samples,) or None, default=None
-        Identifier of the patient of each recording, of which None and NaN are missing;
-        a Series is put in the order of `ids`. None means one patient each.
+        Identifier of the patient of each recording; None and NaN are missing values. A
+        Series is put in the order of `ids`. None means that each recording is a
+        patient.
     scale : float, array-like of shape (n_samples,) or None, default=None
-        mV of one unit of `signals`, such as 0.001 for microvolts, of all or of each
-        recording. They are scaled as they are read; the least value of a signed
+        mV of one unit of `signals`, such as 0.001 for microvolts, for all or for each
+        recording. Signals are scaled when they are read; the lowest value of a signed
         integer stands for NaN. None means that they are in mV.
 
     Attributes
     ----------
     signals : ndarray or lazy signals of shape (n_samples, n_leads, n_times)
-        ECGs in mV. Those not in memory are read by ``np.asarray(signals[rows])``.
+        ECGs in mV. ``np.asarray(signals[rows])`` reads signals that are not in memory.
 
     Examples
     --------
@@ -164,12 +165,14 @@ class ECGRecords:
         Parameters
         ----------
         leads : sequence of str
-            Wanted leads. One that is not recorded becomes NaN, that is, absent.
+            Names of the leads. A lead that was not recorded becomes NaN, that is,
+            absent.
 
         Returns
         -------
         ECGRecords
-            With `leads` as asked. Signals in memory are copied where something changes.
+            Recordings with these leads. Signals in memory are copied if something
+            changes.
         """
         leads = lead_names(leads)
         if leads == self.leads:
@@ -185,19 +188,19 @@ class ECGRecords:
         return chosen
 
     def with_signals(self, signals, sampling_rate=None):
-        """Other signals of the same recordings, such as what a filter makes of them.
+        """The same recordings with other signals, such as filtered signals.
 
         Parameters
         ----------
         signals : array-like of shape (n_samples, n_leads, n_times)
             ECGs in mV, of the same leads.
         sampling_rate : float or None, default=None
-            Their samples per second, in Hz. None means unknown.
+            Samples per second of `signals`, in Hz. None means unknown.
 
         Returns
         -------
         ECGRecords
-            With `signals`, and all else as it is.
+            Recordings with `signals`; all else is unchanged.
         """
         if signals.shape[:2] != self.shape[:2]:
             raise ValueError(
@@ -224,8 +227,8 @@ class ECGRecords:
         Raises
         ------
         ValueError
-            If a recording has no row or several, or a row has no recording. The message
-            tells how many of each, and the first ten.
+            If a recording has no row or several rows, or if a row has no recording. The
+            message names their number and the first ten.
 
         Examples
         --------
@@ -240,27 +243,28 @@ class ECGRecords:
         return matched(table, self.ids)
 
     def save(self, path, dtype="int16", *, part_size=None):
-        """Write the recordings to a folder, a part at a time, and return its path.
+        """Save the recordings to a folder, a part at a time, and return its path.
 
         Parameters
         ----------
         path : str or path-like
-            Folder to make; it must not exist, and does not before all is written. One
-            of parts does, but cannot be opened before.
+            Folder to create; it must not exist. It appears when all is written. With
+            `part_size` it appears earlier, but cannot be opened before.
         dtype : {"int16", "float16", "float32"}, default="int16"
-            Type of the stored samples. "int16" keeps whole microvolts exactly, and is
-            off by less than 0.5 microvolts up to 32 mV; "float32" keeps all of float32.
+            Type of the stored samples. "int16" stores whole microvolts exactly, and
+            other values up to 32 mV with an error below 0.5 microvolts. "float32" is
+            exact.
         part_size : int or None, default=None
-            Recordings in one part, such as 10,000. The folder then holds a folder for
-            each part, written by as many jobs as `joblib.parallel_config` says; a
-            `save` that was killed goes on when it is called again. None makes one.
+            Number of recordings in one part, such as 10,000. The folder then holds one
+            folder per part, written in parallel as set by `joblib.parallel_config`. If
+            a `save` was killed, call it again to continue. None makes no parts.
 
         Returns
         -------
         Path
-            The folder, of `signals.npy` and the digest of each recording, with a scale
-            for int16, `table.parquet` of covariates and identifiers, if any, and
-            `manifest.json` with the digests of the others.
+            The folder. It holds `signals.npy` with a digest of each recording, and a
+            scale for int16; `table.parquet` with covariates and identifiers, if any;
+            and `manifest.json` with the digests of the other files.
         """
         if part_size is None:
             return save_records(self, path, dtype)
@@ -273,7 +277,7 @@ class ECGRecords:
 
     @classmethod
     def open(cls, path, *, verify="on-read"):
-        """Recordings of a folder that `save` made; their signals stay in the file.
+        """Open the recordings of a folder from `save`; their signals stay in the file.
 
         Parameters
         ----------
@@ -287,7 +291,7 @@ class ECGRecords:
         Returns
         -------
         ECGRecords
-            Its signals are read a batch at a time.
+            Recordings; their signals are read in batches.
 
         Raises
         ------

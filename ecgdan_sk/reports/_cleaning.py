@@ -20,11 +20,12 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 
 def clean_report(text):
-    """Mend the letters of a report that its encoding damaged, and collapse whitespace.
+    """Restore letters of a report that an encoding damaged, and collapse whitespace.
 
-    Mended is what was found in the reports of PTB-XL and has one reading only: umlauts
-    of a DOS code page, "f#r" and "#ber", capital umlauts inside of small words. The
-    language, the words and their order stay; control characters become spaces.
+    Only damage that occurs in the reports of PTB-XL and has one possible reading is
+    restored: umlauts of a DOS code page, "f#r" and "#ber", capital umlauts inside
+    lower-case words. Language, words and their order do not change. Control characters
+    become spaces.
 
     Parameters
     ----------
@@ -34,7 +35,7 @@ def clean_report(text):
     Returns
     -------
     str
-        The cleaned report; empty if nothing was written.
+        The cleaned report; empty if the report is empty.
 
     Raises
     ------

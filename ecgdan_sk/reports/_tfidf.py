@@ -15,13 +15,13 @@ class TfidfEncoder(BaseEstimator):
     """Text encoder: TF-IDF of words and character n-grams, then a truncated SVD.
 
     Latent semantic analysis (Deerwester et al., 1990): reports that share words, or
-    parts of words, lie close. Knows nothing but the texts of `fit`, in whatever
-    language they are; character n-grams forgive typing errors and endings.
+    parts of words, are close to each other. It learns only from the texts of `fit`, in
+    any language. Character n-grams tolerate typing errors and endings.
 
     Parameters
     ----------
     n_components : int, default=128
-        Dimensions of the embeddings; fewer where the texts allow fewer.
+        Dimensions of the embeddings; there are fewer if the texts allow only fewer.
     random_state : int, RandomState instance or None, default=0
         Determines the randomised SVD.
 
@@ -30,11 +30,11 @@ class TfidfEncoder(BaseEstimator):
     vectorizer_ : FeatureUnion
         TF-IDF of words, pairs of words and character n-grams.
     svd_ : TruncatedSVD
-        Its reduction to `n_components`.
+        Reduction to `n_components`.
 
     See Also
     --------
-    SentenceEncoder : A language model, which knows words that the reports lack.
+    SentenceEncoder : A language model, which also knows words outside the reports.
 
     References
     ----------
@@ -92,8 +92,7 @@ class TfidfEncoder(BaseEstimator):
         Returns
         -------
         ndarray of shape (n_texts, n_dims), float32
-            Rows of unit length, or of zeros for a text that shares nothing with those
-            of `fit`.
+            Rows of unit length, or zeros for a text without words of `fit`.
         """
         check_is_fitted(self)
         embeddings = self.svd_.transform(self.vectorizer_.transform(texts))

@@ -1,4 +1,4 @@
-"""From ECGs and outcomes to an answer: one study, its page, its tables, its model."""
+"""A complete study: from ECGs and outcomes to a page, tables and a model."""
 
 from ._assemble import assemble
 from ._checks import ECGCheck, check_ecgs

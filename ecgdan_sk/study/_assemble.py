@@ -37,14 +37,13 @@ def assemble(
     day_first=None,
     keep="all",
 ):
-    """Put ECGs and a table of outcomes together, and count who is left out.
+    """Match ECGs with a table of outcomes, and count the ECGs left out.
 
-    A row belongs to an ECG whose `ids` it names (with or without folder and ending), or
-    to all ECGs of a patient whose `patient_ids` it names, whichever fits more. ECGs
-    without a row, rows without an ECG and exact copies of an ECG are left out, and
-    whoever has no outcome, see `outcomes.from_table`. A column that bears the name of
-    an argument, such as "event", need not be given. All other columns become
-    covariates.
+    Rows are matched with the `ids` of ECGs (with or without folder and ending) or with
+    `patient_ids`, for all ECGs of the patient; the better match is used. Left out are
+    ECGs without a row, rows without an ECG, exact copies of an ECG, and ECGs without an
+    outcome, see `outcomes.from_table`. A column with the name of an argument, such as
+    "event", is found by itself. All other columns become covariates.
 
     Parameters
     ----------
@@ -53,41 +52,42 @@ def assemble(
     table : DataFrame of shape (n_rows, n_columns)
         One row for each ECG, or for each patient.
     id : str or None, default=None
-        Column that names the ECG or the patient.
+        Column of the identifiers of ECGs or patients.
     patient : str or None, default=None
-        Column of the patients, if it is another. None takes the `patient_ids`.
+        Column of the patient identifiers, if it is another. None takes `patient_ids`.
     age : str or None, default=None
         Column of the age at the ECG, in years.
     sex : str or None, default=None
         Column of the sex: 0 or "m" male, 1 or "f" or "w" female.
     event, time, ecg_date, event_date, last_contact : str or None, default=None
-        Columns of the outcome, see `outcomes.from_table`. Where no column holds the
-        date of the ECG, that of the file is taken.
+        Columns of the outcome, see `outcomes.from_table`. If no column holds the date
+        of the ECG, the date in the file is used.
     end : str, datetime or None, default=None
-        The date with which the data end for all.
+        End of the data for all patients.
     unit : {"days", "weeks", "months", "years"} or None, default=None
         Unit of `time`. None means days.
     coding : mapping or None, default=None
-        What the values of `event` mean.
+        Meaning of the values of `event`.
     day_first : bool or None, default=None
-        Whether 01/02/2020 is the first of February. None takes what the column tells.
+        Whether 01/02/2020 is the first of February. None infers it from the column.
     keep : {"all", "first", "last"}, default="all"
-        Which of the ECGs of a patient to keep.
+        ECGs to keep of each patient.
 
     Returns
     -------
     Bunch
         X : ECGRecords of shape (n_kept, n_leads, n_times)
-            The ECGs that have an outcome, with the covariates of both sides.
+            ECGs with an outcome, and with covariates from the files and the table.
         y : structured ndarray of shape (n_kept,)
             Fields (event, time), time in days.
         flow : DataFrame
-            How many ECGs were left out, and why, in this order.
+            Number of ECGs left out, and the reasons, in this order.
 
     Raises
     ------
     ValueError
-        If a column is missing, no row belongs to an ECG, or the outcome cannot be read.
+        If a column is missing, if no row matches an ECG, or if the outcome cannot be
+        read.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""What is wrong with the ECGs of a cohort: leads, units, quality, copies."""
+"""Checks of the ECGs of a cohort: leads, units, quality, copies."""
 
 import warnings
 from dataclasses import dataclass
@@ -17,18 +17,19 @@ _UNITS_AS_EXPECTED = (0.5, 2.0)  # per mV
 
 @dataclass(frozen=True)
 class ECGCheck:
-    """What `check_ecgs` found.
+    """Result of `check_ecgs`.
 
     Attributes
     ----------
     table : DataFrame
-        One row for each ECG, by its id: what `datasets.check_leads` says of it, its
+        One row for each ECG, by its id: the result of `datasets.check_leads`; its
         `quality` from 0 to 1 with the `issues` of its leads (see
-        `preprocessing.SignalQuality`), and the ECG that it is a `copy_of`.
+        `preprocessing.SignalQuality`); and `copy_of`, an earlier ECG with the same
+        samples.
     problems : list of str
-        What more than half of the ECGs share.
+        Problems of more than half of the ECGs.
     summary : DataFrame
-        How many ECGs have what, with the columns `finding` and `ecgs`.
+        Number of ECGs with each finding, in the columns `finding` and `ecgs`.
     """
 
     table: pd.DataFrame
@@ -46,7 +47,7 @@ def check_ecgs(records):
     Parameters
     ----------
     records : ECGRecords of shape (n_samples, n_leads, n_times)
-        ECGs, a part of which is in memory at a time.
+        ECGs; they are read in parts, so they need not fit into memory.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""The model that a study leaves behind: its network, and how ECGs are brought to it."""
+"""The model of a study: its network, and the preparation of ECGs for it."""
 
 import hashlib
 import json
@@ -24,19 +24,19 @@ _TOLD = {"encoder": (str, type(None)), "horizon": (int, float), "outcome": str}
 
 @dataclass(frozen=True)
 class StudyModel:
-    """A fitted network with what brings ECGs of any rate to it.
+    """A fitted network, with the preparation of ECGs of any sampling rate.
 
     Attributes
     ----------
     network : DualAttentionSurvival
         Fitted.
     encoder : str or None
-        Name of the encoder to whose rate and band ECGs are brought; None leaves the
-        band as it is.
+        Name of the encoder whose sampling rate and band the ECGs get; None does not
+        change the band.
     horizon : float
-        Days by which risks are told.
+        Horizon of the risks, in days.
     outcome : str
-        What the risk is of.
+        Name of the event.
 
     Examples
     --------
@@ -56,7 +56,7 @@ class StudyModel:
     outcome: str
 
     def prepared(self, X):
-        """Bring ECGs to the rate, the band and the length of the network.
+        """Bring ECGs to the sampling rate, the band and the length of the network.
 
         Parameters
         ----------
@@ -66,12 +66,13 @@ class StudyModel:
         Returns
         -------
         ECGRecords of shape (n_samples, n_leads, n_times)
-            Of longer ECGs the start.
+            Prepared ECGs. Longer ECGs are cut to their start.
 
         Raises
         ------
         ValueError
-            If the ECGs are shorter than those of the network, or a rate is not known.
+            If the ECGs are shorter than those of the network, or if a rate is not
+            known.
         """
         records = as_records(X)
         records = records.with_signals(
@@ -140,7 +141,7 @@ class StudyModel:
         X : ECGRecords of shape (n_samples, n_leads, n_times)
             ECGs in mV.
         time : float or None, default=None
-            Days by which risks are told. None takes `horizon`.
+            Horizon of the risks, in days. None takes `horizon`.
 
         Returns
         -------
@@ -157,14 +158,14 @@ class StudyModel:
         return pd.DataFrame(columns, index=pd.Index(ids, name="id"))
 
     def explain(self, X, id, *, random_state=None, verbose=0):
-        """Make the page of one ECG among the others, see `explain.report`.
+        """Make the page of one ECG, compared with the others, see `explain.report`.
 
         Parameters
         ----------
         X : ECGRecords of shape (n_samples, n_leads, n_times)
             ECGs in mV with `ids`.
         id : str
-            Of the ECG whose page it is.
+            Identifier of the ECG.
         random_state : int, RandomState instance or None, default=None
             Determines the tests of the explanations.
         verbose : int, default=0
@@ -196,12 +197,12 @@ class StudyModel:
         )
 
     def save(self, path):
-        """Write the model to a folder of two files, which hold no code and no ECG.
+        """Save the model to a folder of two files, which hold no code and no ECG.
 
         Parameters
         ----------
         path : str or path-like
-            Folder to make; it must not exist.
+            Folder to create; it must not exist.
 
         Returns
         -------
@@ -237,14 +238,14 @@ class StudyModel:
         Returns
         -------
         StudyModel
-            Of a file, the horizon is half of the longest follow-up.
+            The model. From a single file, the horizon is half of the longest follow-up.
 
         Raises
         ------
         FileNotFoundError
             If there is no such folder or file.
         ValueError
-            If it is not as it was saved.
+            If it was changed after saving.
         """
         path = Path(path)
         if not path.exists():

@@ -1,4 +1,4 @@
-"""ECGs of a path, whatever it is: a folder of files, one file, or a saved cohort."""
+"""ECGs of a path: a folder of files, one file, or a saved cohort."""
 
 from pathlib import Path
 
@@ -21,12 +21,11 @@ def open_ecgs(
         Folder with files of any mixture of formats, subfolders included; one file; or
         a folder that `ECGRecords.save` wrote.
     sampling_rate : float or None, default=None
-        Wanted samples per second, in Hz, of files. None takes that of most.
+        New samples per second, in Hz, for files. None takes the most frequent rate.
     duration : float or None, default=None
-        Wanted length of ECGs of files, in s. None takes that of most.
+        New length, in s, for files. None takes the most frequent length.
     lazy : bool, default=False
-        Whether ECGs of files are read again whenever they are asked for, and so need
-        no memory.
+        Whether ECGs of files are read each time they are needed, to save memory.
     n_jobs : int or None, default=None
         Processes that read files; None means 1, -1 all processors.
     verbose : int, default=0
@@ -38,12 +37,12 @@ def open_ecgs(
         X : ECGRecords of shape (n_samples, n_leads, n_times)
             ECGs in mV.
         report : ReadingReport or None
-            What became of each file, see `datasets.read_ecg_folder`.
+            Report on each file, see `datasets.read_ecg_folder`.
 
     Raises
     ------
     FileNotFoundError
-        If there is nothing, or no file.
+        If the path does not exist, or holds no file.
     ECGFileError
         If no file can be read.
 

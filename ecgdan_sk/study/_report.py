@@ -1,4 +1,4 @@
-"""What a study found, and its tables."""
+"""Result of a study, and its tables."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +13,7 @@ from ._store import write_csv
 
 @dataclass(frozen=True)
 class StudyReport:
-    """What `run_study` found; its tables are also CSV files.
+    """Result of `run_study`; its tables can also be saved as CSV files.
 
     Attributes
     ----------

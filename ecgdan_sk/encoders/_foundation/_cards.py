@@ -1,4 +1,4 @@
-"""What is known of each foundation model, from `models.json`."""
+"""Card of each foundation model, from `models.json`."""
 
 import json
 from copy import deepcopy
@@ -7,7 +7,7 @@ from pathlib import Path
 
 
 def foundation_names():
-    """Names of the published models that `FoundationEncoder` knows.
+    """Names of the published models in `FoundationEncoder`.
 
     Returns
     -------
@@ -24,7 +24,7 @@ def foundation_names():
 
 
 def foundation_card(name):
-    """What is known of a published model: input, licence, source, network.
+    """Card of a published model: input, licence, source, network.
 
     Parameters
     ----------
@@ -35,21 +35,21 @@ def foundation_card(name):
     -------
     dict
         summary, citation, source : str
-            What it is, what to cite, and where its weights are.
+            Description, citation, and source of the weights.
         licence : str
-            Of the weights. They do not come with the package.
+            Licence of the weights, which are not in the package.
         commercial_use : bool
-            Whether the licence allows it.
+            Whether the licence allows commercial use.
         leads, sampling_rate, n_times : list of str, int, int
-            Of what the network reads: order, Hz, and samples of a window.
+            Input of the network: order of leads, rate in Hz, and samples of a window.
         windows_at_least : int
-            Windows of a recording whose features are averaged; more, where it is long.
+            Smallest number of windows of a recording; their features are averaged.
         steps : list of dict
-            What is done to the ECG, in mV, before the network.
+            Processing of the ECG, in mV, before the network.
         n_features : int
-            Width of the features.
+            Number of features.
         weights : dict
-            Repository and name of the file, and what its keys mean here.
+            Repository and name of the file, and the meaning of its keys.
         network : dict
             Kind and sizes of the network.
 

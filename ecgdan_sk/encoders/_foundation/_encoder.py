@@ -38,29 +38,29 @@ _licences_shown = set()
 class FoundationEncoder(
     ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
 ):
-    """ECGs to the features of a published foundation model.
+    """Turn ECGs into the features of a published foundation model.
 
-    Sampling rate, leads, filter, scale and windows are those of the model, from ECGs in
-    mV of any rate and length. Nothing is learned from the ECGs, so that features are
-    the same in every fold. Weights do not come with the package.
+    ECGs in mV of any rate and length are brought to the sampling rate, leads, filter,
+    scale and windows of the model. Nothing is learned from the ECGs, so the features
+    are the same in every fold. The package does not contain the weights.
 
     Parameters
     ----------
     name : str
         One of `encoders.foundation_names()`.
     weights : str, path-like or None, default=None
-        File of the weights as published, or as safetensors; the folder that holds it;
-        or "hf:owner/name" of the Hugging Face hub. None draws random weights: the same
-        network that has learned nothing, an honest control.
+        File of the published weights, or safetensors; its folder; or "hf:owner/name" of
+        the Hugging Face hub. None draws random weights: the same network without
+        training, for comparison.
     sampling_rate : float or None, default=None
-        Samples per second of what comes in, in Hz. None takes that of `ECGRecords`.
+        Samples per second of the input, in Hz. None takes that of `ECGRecords`.
     device : str, default="auto"
         Where to compute: "cpu", "cuda", "mps", or the fastest there is.
     precision : {"float32", "bf16"}, default="float32"
-        Numbers in which the network computes.
+        Number format of the network.
     cache : str, path-like or None, default=None
-        Folder in which the features of each ECG are kept and found again by its
-        content, whatever fold it is in. It holds no ECG. None keeps nothing.
+        Folder for the features. They are found by the content of the ECG, so all folds
+        share them. It holds no ECG. None keeps nothing.
     random_state : int, RandomState instance or None, default=0
         Determines random weights.
     verbose : int, default=0
@@ -70,27 +70,26 @@ class FoundationEncoder(
     ----------
     weights_digest_ : str
         SHA-256 of the file seen in `fit`, or the seed of the random weights. The file
-        itself is read whenever it is needed, and must then be the same.
+        is read again when needed, and must be unchanged.
     n_leads_in_ : int
         Number of leads seen in `fit`.
 
     Warns
     -----
     UserWarning
-        Once for each model: its licence, and what to cite. And where some recordings
-        lack leads.
+        Once for each model: licence and citation. Also if some recordings lack leads.
 
     See Also
     --------
-    encoders.foundation_card : What is known of a model.
-    encoders.Encoder : The encoders of this package, which cost less.
-    baselines.cox_embedding : A risk model of features.
+    encoders.foundation_card : Input, licence and source of a model.
+    encoders.Encoder : The encoders of this package, which are faster.
+    baselines.cox_embedding : A Cox model of the features.
 
     Notes
     -----
-    Limb leads that are missing are derived from I and II. Others enter as zero mV, with
-    a warning; a recording with half of the leads or fewer is refused. Files are read
-    without running anything in them.
+    Missing limb leads are derived from I and II. Other missing leads enter as zero mV,
+    with a warning. A recording with half of the leads or fewer raises an error. Files
+    are read without running any code in them.
 
     Examples
     --------
@@ -151,8 +150,8 @@ class FoundationEncoder(
         Raises
         ------
         ValueError
-            If there is no such model, the file holds another one, is truncated, or
-            needs code to be read, or the sampling rate is not known.
+            If there is no such model, if the file is of another model, incomplete, or
+            contains code, or if the sampling rate is not known.
         FileNotFoundError, OSError
             If there is no such file, or the hub cannot be reached.
         """
@@ -179,7 +178,7 @@ class FoundationEncoder(
         Parameters
         ----------
         X : array-like or ECGRecords of shape (n_samples, n_leads, n_times)
-            ECGs in mV, at least as long as a window. Named leads are matched by name.
+            ECGs in mV, at least as long as a window. Leads are matched by name.
 
         Returns
         -------
@@ -189,7 +188,7 @@ class FoundationEncoder(
         Raises
         ------
         ValueError
-            If X is not in mV, too short, or lacks most leads, or the file of the
+            If X is not in mV, too short, or lacks most leads, or if the file of the
             weights has changed since `fit`.
         """
         check_is_fitted(self)
