@@ -10,6 +10,8 @@ from ecgdan_sk.datasets import load_ptbxl, make_ecg_cohort
 from ecgdan_sk.records import LEADS, ECGRecords, LazySignals
 from ecgdan_sk.records._amplitudes import nearest_factor, warn_of_amplitudes
 from ecgdan_sk.records._signal_checks import check_training_ecg, checked_amplitudes
+from ecgdan_sk.study import check_ecgs
+from ecgdan_sk.study._folds import _as_checked
 
 
 @pytest.fixture(scope="module")
@@ -77,6 +79,21 @@ def test_later_ecgs_in_another_unit_are_told_of_as_a_whole(cohort):
     message = warning_of(5 * cohort.X, fitted)
     assert "some 5 times that of ECGs of fit" in message
     assert "recordings" not in message
+
+
+def test_in_the_folds_of_a_study_its_checks_tell_of_single_recordings(cohort):
+    X = cohort.X[:30].copy()
+    X[7] *= np.float32(0.1)
+    fitted = check_training_ecg(cohort.X, LEADS)[1].remembered()
+    assert "1 of 30 recordings are far from those of fit: X[7]" in warning_of(X, fitted)
+    found = check_ecgs(ECGRecords(X, 100))
+    assert np.flatnonzero(found.table["amplitude_factor"] != 1).tolist() == [7]
+    assert "1  amplitudes far from the rest" in str(found)
+    with _as_checked():
+        warn_of_amplitudes(checked_amplitudes(X)[1], LEADS, None, fitted)
+        whole = checked_amplitudes(5 * cohort.X)[1]
+        with pytest.warns(UserWarning, match="some 5 times that of ECGs of fit"):
+            warn_of_amplitudes(whole, LEADS, None, fitted)
 
 
 def test_z_scored_ecgs_and_noise_have_no_unit(cohort):

@@ -101,6 +101,17 @@ def nearest_factor(ratio):
     return float(f"{steps[np.abs(np.log(steps / ratio)).argmin()]:.1g}")
 
 
+def factors_from_the_rest(seen):
+    """The round factor by which each recording is far from the others, else 1."""
+    factors, reference = np.ones(len(seen.heights)), seen.remembered()
+    if len(factors) < _SMALLEST_COHORT:
+        return factors
+    away = _deviations(seen.heights, reference["median"])
+    far = np.abs(away) > _limit(reference)
+    factors[far] = [nearest_factor(ratio) for ratio in np.exp(away[far])]
+    return factors
+
+
 def warn_of_amplitudes(seen, leads, ids=None, fitted=None):
     """Warn once of constant leads and of amplitudes that are not those of the rest.
 
@@ -115,10 +126,15 @@ def warn_of_amplitudes(seen, leads, ids=None, fitted=None):
     if fitted or len(away) >= _SMALLEST_COHORT:
         # Later ECGs that are all in another unit are told of as a whole.
         away = away - shift if fitted else away
-        limit = max(_FAR, _N_SPREADS * reference["spread"])
-        found += _of_single(away, limit, ids, "those of fit" if fitted else "the rest")
+        others = "those of fit" if fitted else "the rest"
+        found += _of_single(away, _limit(reference), ids, others)
     if found:
         warn(" ".join(found))
+
+
+def _limit(reference):
+    """Log ratio of heights from which on a recording is far from the others."""
+    return max(_FAR, _N_SPREADS * reference["spread"])
 
 
 def _cohort_shift(seen, leads, away, fitted):

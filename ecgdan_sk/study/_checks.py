@@ -8,6 +8,7 @@ import pandas as pd
 
 from ..datasets import check_leads
 from ..preprocessing import SignalQuality
+from ..records._amplitudes import Amplitudes, factors_from_the_rest, look
 from ..records._signal_checks import in_parts
 from ..records._sources import row_digest
 
@@ -22,10 +23,10 @@ class ECGCheck:
     Attributes
     ----------
     table : DataFrame
-        One row for each ECG, by its id: the result of `datasets.check_leads`; its
-        `quality` from 0 to 1 with the `issues` of its leads (see
-        `preprocessing.SignalQuality`); and `copy_of`, an earlier ECG with the same
-        samples.
+        One row for each ECG, by its id: the result of `datasets.check_leads`; the
+        `amplitude_factor` by which it is far from the others, else 1; its `quality`
+        from 0 to 1 with the `issues` of its leads (see `preprocessing.SignalQuality`);
+        and `copy_of`, an earlier ECG with the same samples.
     problems : list of str
         Problems of more than half of the ECGs.
     summary : DataFrame
@@ -67,6 +68,7 @@ def check_ecgs(records):
     """
     report = check_leads(records, on_error="ignore")
     table = report.table
+    table["amplitude_factor"] = _amplitude_factors(records)
     if records.sampling_rate is not None:
         table["quality"], table["issues"] = _quality(records)
     copies, names = copies_of(records), table.index.astype(str).to_numpy()
@@ -92,6 +94,12 @@ def _first_seen(digests):
     seen = {}
     firsts = [seen.setdefault(digest, i) for i, digest in enumerate(digests)]
     return np.array([-1 if first == i else first for i, first in enumerate(firsts)])
+
+
+def _amplitude_factors(records):
+    """The factor by which the amplitude of each ECG is far from the others, else 1."""
+    parts = (look(without_gaps(part)) for part in in_parts(records.signals))
+    return factors_from_the_rest(Amplitudes.of(parts))
 
 
 def without_gaps(signals):
@@ -144,6 +152,7 @@ def _summary(table):
         "flat leads": (table["flat"] != "").sum(),
         "clipped leads": (table["clipped"] != "").sum(),
         "amplitudes of another unit than mV": ((units < low) | (units > high)).sum(),
+        "amplitudes far from the rest": (table["amplitude_factor"] != 1).sum(),
     }
     if "quality" in table:
         counts[f"quality below {_POOR}"] = (table["quality"] < _POOR).sum()

@@ -63,10 +63,10 @@ def fitted_by(plan, method, rows):
 
 @contextmanager
 def _as_checked():
-    """Silent about single ECGs that are high or low, which `check_ecgs` tells.
+    """Silent about single ECGs that are high or low, which `check_ecgs` tells once.
 
-    It holds each against a unit. Against the training ECGs, once they are filtered, the
-    low voltage that some hearts have looks like a wrong gain, again in each fold.
+    It holds each against all others, as they were recorded. Without the noise that a
+    filter takes away, the low voltage of some hearts looks like a wrong gain.
     """
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "The amplitudes of .* are far from those of")
