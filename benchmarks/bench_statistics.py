@@ -17,10 +17,12 @@ import numpy as np
 import pandas as pd
 from joblib import Parallel, delayed
 from scipy.stats import binomtest, rankdata
+from sklearn.base import BaseEstimator
 from sksurv.linear_model import CoxPHSurvivalAnalysis
 from sksurv.util import Surv
 
 from ecgdan_sk import DualAttentionSurvival
+from ecgdan_sk.calibration import CalibratedSurvival
 from ecgdan_sk.metrics import (
     bootstrap_ci,
     brier_score,
@@ -296,6 +298,54 @@ def informative_censoring(n_cohorts, n_patients=5000):
         print(f"  a = {a}: {text}", flush=True)
 
 
+class Extreme(BaseEstimator):
+    """Knows the log risks of `aged`, and tells them four times too extreme."""
+
+    def fit(self, X, y, *, entry=None):
+        """Learn nothing."""
+        return self
+
+    def predict(self, X):
+        """Log risks."""
+        return 2 * X[:, 0]
+
+
+def aged(seed, n):
+    """A feature, ages at entry and outcomes; the hazard rises with both."""
+    rng = np.random.default_rng(seed)
+    entry, X = rng.uniform(40, 70, n), rng.normal(size=(n, 1))
+    grown = np.exp(0.1 * entry) + 300 * rng.exponential(np.exp(-0.5 * X[:, 0]))
+    own, end = 10 * np.log(grown), entry + rng.uniform(5, 15, n)
+    return X, entry, Surv.from_arrays(own <= end, np.minimum(own, end))
+
+
+def late_entry(n_cohorts, n_patients=1500):
+    """Print predicted over true risks on the age scale, with `entry` and without."""
+    print(f"calibration on the age scale, {n_cohorts} cohorts of {n_patients}")
+    new, at, _ = aged(10**6, 5000)
+    for given in (False, True):
+        rows = []
+        for seed in range(n_cohorts):
+            X, entry, y = aged(seed, n_patients)
+            model = CalibratedSurvival(Extreme(), cv=3)
+            model.fit(X, y, entry=entry if given else None)
+            ratios = []
+            for age in (50, 60, 70):
+                young = at < age - 5
+                hazard = (np.exp(0.1 * age) - np.exp(0.1 * at[young])) / 300
+                truth = -np.expm1(-hazard * np.exp(0.5 * new[young, 0]))
+                alive = model.predict_survival_at(new[young], age, entry=at[young])
+                ratios.append((1 - alive).mean() / truth.mean())
+            rows.append((model.slope_, *ratios))
+        error = np.std(rows, axis=0) / np.sqrt(n_cohorts)
+        names = ("slope (true 0.25)", "by 50", "by 60", "by 70")
+        text = ", ".join(
+            f"{name} {value:.2f} (SE {se:.2f})"
+            for name, value, se in zip(names, np.mean(rows, axis=0), error)
+        )
+        print(f"  {'with' if given else 'without'} entry: {text}", flush=True)
+
+
 def waves(seed, n, effects):
     """ECGs whose amplitude comes with age (correlation 0.6), age, and outcomes."""
     rng = np.random.default_rng(seed)
@@ -351,7 +401,7 @@ def baselines(n_cohorts):
         print(f"  {baseline}: {np.mean(ratios):.3f} (SE {error:.3f})", flush=True)
 
 
-PARTS = ("tests", "scores", "networks", "coverage")
+PARTS = ("tests", "scores", "entry", "networks", "coverage")
 
 
 def main():
@@ -368,6 +418,7 @@ def main():
     parts = {
         "tests": lambda: rejections(2 * n_cohorts, n_jobs),
         "scores": lambda: (grids(n_few), informative_censoring(n_few)),
+        "entry": lambda: late_entry(n_few),
         "networks": lambda: (covariate_coefficients(n_few), baselines(n_few)),
         "coverage": lambda: coverage(n_cohorts, options.n_resamples, n_jobs),
     }
