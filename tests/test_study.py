@@ -242,6 +242,19 @@ def test_holm_adjusts_for_all_claims_of_a_table():
     np.testing.assert_allclose(holm([np.nan, 0.03, 0.02]), [np.nan, 0.04, 0.04])
 
 
+def test_a_table_says_what_hangs_on_one_encoder():
+    names = ["compact", "compact-alignment", "age-sex + compact-alignment"]
+    names += ["frozen-ptbxl-100hz", "foundation-clef-small"]
+    scores = {name: [0.7, 0.6, 0.8, 0.7] for name in names}
+    for per_fold, free in ((False, names[:1]), (True, names[:3])):
+        table = tables.accuracy(frame_of(scores, 2), per_fold).set_index("method")
+        told = table["conditional on"]
+        assert {*told[told.isna()].index} == {*free}
+        assert {*told.dropna()} == {"one encoder"}
+    table = tables.claims(frame_of(scores, 2)).set_index("compared")
+    assert table.loc["compact-alignment - compact", "conditional on"] == "one encoder"
+
+
 def test_several_outcomes_are_compared_by_draw():
     scores = {"a": [0.75, 0.72, 0.78, 0.74], "b": [0.70, 0.71, 0.70, 0.69]}
     lead = tables.paired(frame_of(scores, n_draws=2), "a", "b")

@@ -47,7 +47,7 @@ class Method:
     """An entry of the tables.
 
     `input` is what it reads, see `inputs`; `objective` what its encoder was pretrained
-    by; `build` makes the estimator of a `Job`.
+    by, `is_ready` whether it comes pretrained; `build` makes the estimator of a `Job`.
     """
 
     group: str
@@ -55,6 +55,7 @@ class Method:
     build: Callable
     objective: str | None = None
     architecture: str = "compact"
+    is_ready: bool = False
 
 
 def _after_input(pipeline, job, **settings):
@@ -129,16 +130,13 @@ def _ready():
     methods = {}
     for name in encoders.names():
         start = partial(ready, name)
-        group = "from a ready encoder"
-        methods |= {
-            f"compact-{name}": Method(group, "ecg", start),
-            f"compact-{name}-covariates": Method(
-                "with age and sex", "ecg", partial(start, **AGE_SEX)
-            ),
-            f"frozen-{name}": Method(
-                group, "ecg", partial(start, **NETWORKS["frozen"])
-            ),
-        }
+        for method, group, changes in (
+            (f"compact-{name}", "from a ready encoder", {}),
+            (f"compact-{name}-covariates", "with age and sex", AGE_SEX),
+            (f"frozen-{name}", "from a ready encoder", NETWORKS["frozen"]),
+        ):
+            build = partial(start, **changes)
+            methods[method] = Method(group, "ecg", build, is_ready=True)
     return methods
 
 
@@ -146,7 +144,7 @@ def _foundation():
     """Ridge Cox models of the features of published models, and of random twins."""
     build = partial(_after_input, partial(cox_embedding, "passthrough"))
     return {
-        name: Method("foundation model + ridge Cox", name, build)
+        name: Method("foundation model + ridge Cox", name, build, is_ready=True)
         for name in foundation.INPUTS
     }
 

@@ -35,10 +35,11 @@ def _of_protocol(folds, protocol, where, cohort):
     n_seeds, n_draws = folds["seed"].nunique(), folds["draw"].nunique()
     design = f"{protocol} x {_count(n_seeds, 'seed')} x {_count(n_draws, 'draw')}"
     title = f"{cohort.name}, {design}\n{cohort.kind}"
-    about = f"{cohort.name}, {design}. {cohort.kind}. {_unit(n_draws, cohort)}"
-    accuracy = tables.accuracy(folds)
+    accuracy = tables.accuracy(folds, cohort.has_reports)
+    about = f"{cohort.name}, {design}. {cohort.kind}. {_unit(n_draws)}"
+    about += _conditional(accuracy)
     scores, cost = tables.further_scores(folds), tables.cost(folds)
-    claims = tables.claims(folds)
+    claims = tables.claims(folds, cohort.has_reports)
     fig = figures.intervals(
         accuracy,
         "method",
@@ -92,23 +93,23 @@ def _count(n, noun):
     return f"{n} {noun}{'s' if n > 1 else ''}"
 
 
-def _unit(n_draws, cohort):
+def _unit(n_draws):
     """What the intervals are of."""
     if n_draws > 1:
         return (
             "Intervals are of the mean over draws (t-test); the draw is the unit. SD "
-            "of repeats and folds are within a draw." + _conditional(cohort)
+            "of repeats and folds are within a draw."
         )
     return "Intervals are corrected for overlapping folds (Nadeau and Bengio, 2003)."
 
 
-def _conditional(cohort):
-    """What the draws do not vary."""
-    if not cohort.pretrains or cohort.has_reports:
+def _conditional(accuracy):
+    """What no interval has in it."""
+    if "conditional on" not in accuracy:
         return ""
     return (
-        " All draws start from the same pretrained encoders: figures of pretrained "
-        "methods are conditional on one encoder."
+        " Methods conditional on one encoder start from the same pretrained weights in "
+        "every fold and draw: their intervals leave out what pretraining varies."
     )
 
 

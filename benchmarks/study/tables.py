@@ -78,8 +78,11 @@ def paired(frame, a, b=None):
     return lead(left, right, int(frame["n_splits"].iloc[0]), draws)
 
 
-def accuracy(frame):
-    """C-index of each method: mean, spread, interval, lead over the reference."""
+def accuracy(frame, per_fold=False):
+    """C-index of each method: mean, spread, interval, lead over the reference.
+
+    `per_fold` says whether encoders are pretrained anew on each training set.
+    """
     reference = REFERENCE if REFERENCE in set(frame["method"]) else None
     rows = []
     for method in _in_order(frame):
@@ -96,8 +99,17 @@ def accuracy(frame):
         if reference not in (None, method):
             names = ("lead over reference", "lead low", "lead high", "p")
             row |= zip(names, paired(frame, method, reference))
-        rows.append(row)
+        rows.append(row | _conditional(per_fold, method))
     return pd.DataFrame(rows)
+
+
+def _conditional(per_fold, *methods):
+    """What the draws share, so that no interval of these methods has it."""
+    bases = [base for method in methods for base in method.split(" + ")]
+    entries = [METHODS[base] for base in bases if base in METHODS]
+    if any(one.is_ready or (one.objective and not per_fold) for one in entries):
+        return {"conditional on": "one encoder"}
+    return {}
 
 
 def _mean(frame, method):
@@ -136,8 +148,8 @@ def cost(frame):
     return table.rename(columns=names)
 
 
-def claims(frame):
-    """The paper's claims, and whether they hold on this cohort."""
+def claims(frame, per_fold=False):
+    """The paper's claims, and whether they hold on this cohort; see `accuracy`."""
     known, rows = set(frame["method"]), []
     for claim, better, worse in CLAIMS:
         if {better, worse} <= known:
@@ -151,6 +163,7 @@ def claims(frame):
                     "high": found.high,
                     "p": found.p_value,
                     "here": _verdict(found),
+                    **_conditional(per_fold, better, worse),
                 }
             )
     table = pd.DataFrame(rows)
