@@ -32,7 +32,7 @@ from study import foundation
 from study.cohorts import simulated_cohort
 from study.folds import all_tasks
 from study.methods import METHODS
-from study.readers import stored_cohort
+from study.readers import pretraining_folder, stored_cohort
 from study.report import write_report
 from study.run import Study
 from study.scales import SCALES, STACKS, TUNED
@@ -48,7 +48,8 @@ def main(arguments=None):
     scale = _scale(options)
     out = Path(options.out)
     if options.data in _SIMULATED:
-        cohort = simulated_cohort(options.data, scale)
+        pretrain_on = pretraining_folder(out, options)
+        cohort = simulated_cohort(options.data, scale, pretrain_on)
     else:
         cohort = stored_cohort(options.data, out, options, scale)
     # Once the cohort is read, so that a wrong path is no setting.
@@ -83,7 +84,11 @@ def _parser():
     add("--n-samples", type=int, metavar="N", help="patients, if not all")
     add("--outcomes", metavar="PATH", help="MIMIC-IV's hosp, or a UK Biobank table")
     add("--cohort", default="hypertension", help="of UK Biobank; see ukb_cohort")
-    add("--pretrain-on", metavar="PATH", help="PTB-XL, for cohorts without reports")
+    add(
+        "--pretrain-on",
+        metavar="PATH",
+        help="PTB-XL, for its reports",
+    )
     return parser
 
 

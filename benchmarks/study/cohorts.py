@@ -54,6 +54,7 @@ class SimulatedCohort:
     n_draws: int
     duration: float
     n_pretraining: int
+    pretrain_on: str | None = None
     kind = "SIMULATED ECGs with SIMULATED follow-up; each draw has new patients"
     has_reports = False
     pretrains = True
@@ -75,6 +76,8 @@ class SimulatedCohort:
 
     def pretraining_set(self):
         """ECGs of other patients, with their SCP statements."""
+        if self.pretrain_on is not None:
+            return _with_reports(self.pretrain_on)
         cohort = self._patients(self.n_pretraining, PRETRAINING_SEED)
         return _records(cohort), cohort.scp_codes
 
@@ -130,9 +133,7 @@ class StoredCohort:
 
     def pretraining_set(self):
         """ECGs with reports: of the other cohort, or all of this one's."""
-        folder = self.folder if self.pretrain_on is None else self.pretrain_on
-        reports = json.loads(Path(folder, "reports.json").read_text("utf-8"))
-        return ECGRecords.open(Path(folder, "ecgs")), reports
+        return _with_reports(self.pretrain_on or self.folder)
 
     @property
     def _reports(self):
@@ -173,7 +174,7 @@ def labelled_log_risk(covariates, superclasses, scp_codes):
     return np.asarray(risk, dtype=np.float64) + 0.7 * fibrillates
 
 
-def simulated_cohort(name, scale):
+def simulated_cohort(name, scale, pretrain_on=None):
     """The MI-like or the HYP-like cohort, as large as a scale wants it."""
     n_samples, event_rate = {"mi-like": (800, 0.04), "hyp-like": (11_575, 0.014)}[name]
     return SimulatedCohort(
@@ -184,7 +185,14 @@ def simulated_cohort(name, scale):
         scale.n_draws,
         scale.duration,
         scale.n_pretraining,
+        pretrain_on,
     )
+
+
+def _with_reports(folder):
+    """ECGs of a converted cohort, with their reports."""
+    reports = json.loads(Path(folder, "reports.json").read_text("utf-8"))
+    return ECGRecords.open(Path(folder, "ecgs")), reports
 
 
 def _records(cohort):

@@ -34,7 +34,7 @@ def stored_cohort(path, out, options, scale):
         str(folder),
         n_draws=scale.n_draws if simulated else 1,
         event_rate=_EVENT_RATE if simulated else None,
-        pretrain_on=_pretraining_folder(out, options),
+        pretrain_on=pretraining_folder(out, options),
     )
 
 
@@ -139,7 +139,7 @@ def _resampled(X):
     return X.with_signals(LazySignals(at_rate, range(len(X)), shape), RATE)
 
 
-def _pretraining_folder(out, options):
+def pretraining_folder(out, options):
     """A folder of PTB-XL for pretraining, converted; None without `--pretrain-on`."""
     if options.pretrain_on is None:
         return None

@@ -19,11 +19,8 @@ def page(
     seed: Seed = 0,
 ):
     """Explain the risk of one ECG among the others, on one page."""
-    from ..study import StudyModel, open_ecgs
+    from ..study._files import model_and_ecgs
 
-    fitted = StudyModel.load(model)
-    found = open_ecgs(
-        ecgs, sampling_rate=rate, duration=fitted.duration, n_jobs=n_jobs, verbose=1
-    )
+    fitted, found = model_and_ecgs(model, ecgs, rate, n_jobs)
     report = fitted.explain(found.X, id, random_state=seed, verbose=1)
     say(report.save_html(Path(f"{id}.html") if out is None else out))

@@ -20,16 +20,9 @@ def predict(
     n_jobs: Jobs = 1,
 ):
     """Predict the risk of each ECG by a fitted model."""
-    from ..study import StudyModel, open_ecgs
+    from ..study._files import model_and_ecgs
     from ..study._store import write_csv
 
-    fitted = StudyModel.load(model)
-    found = open_ecgs(
-        ecgs,
-        sampling_rate=rate,
-        duration=fitted.duration,
-        n_jobs=n_jobs,
-        verbose=1,
-    )
+    fitted, found = model_and_ecgs(model, ecgs, rate, n_jobs)
     table = fitted.risk_table(found.X, time)
     say(f"{len(table)} risks are predicted: {write_csv(table, out)}")

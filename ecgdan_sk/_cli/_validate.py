@@ -27,14 +27,12 @@ def validate(
     seed: options.Seed = 0,
 ):
     """Hold a fitted model against what came of other patients."""
-    from ..study import StudyModel, assemble, open_ecgs, read_table
+    from ..study import assemble, read_table
+    from ..study._files import model_and_ecgs
     from ..validation import validate as held_against
 
-    fitted = StudyModel.load(model)
     table = read_table(outcomes)
-    found = open_ecgs(
-        ecgs, sampling_rate=rate, duration=fitted.duration, n_jobs=n_jobs, verbose=1
-    )
+    fitted, found = model_and_ecgs(model, ecgs, rate, n_jobs)
     cohort = assemble(found.X, table, **columns)
     report = held_against(
         fitted,

@@ -14,10 +14,18 @@ from ..records import ECGRecords
 from ..records._parts import is_saved
 from ._inputs import measured
 from ._model import StudyModel, is_model
+from ._read import open_ecgs
 from ._store import write_csv
 
 _OPTIONAL = {"matplotlib": "plot", "pydicom": "vendor", "pyarrow": "storage"}
 _OPTIONAL |= {"sentence_transformers": "text", "optuna": "tune"}
+
+
+def model_and_ecgs(model, path, sampling_rate, n_jobs):
+    """A fitted model, and what `open_ecgs` reads at the length that it needs."""
+    model = StudyModel.load(model)
+    given = {"sampling_rate": sampling_rate, "duration": model.duration}
+    return model, open_ecgs(path, **given, n_jobs=n_jobs, verbose=1)
 
 
 def save_cohort(found, path):
