@@ -274,6 +274,15 @@ def test_switches_are_buttons_that_name_their_state(outline):
     assert {f"wash-{attrs['data-wash']}" for attrs in buttons} <= ids
 
 
+def test_an_r_wave_pushes_the_name_of_its_lead_below():
+    signals = np.zeros((12, 1000))
+    signals[0, 10:20] = signals[1, 10:20] = 1.2  # in the way of I and II
+    signals[1, 20:30] = -1.2  # and below II, too
+    names = ecg_svg(signals, 100.0, {}).iter("text")
+    heights = [e.get("y") for e in names if e.get("class") == "lead"]
+    assert heights == ["11", *["-8"] * 12]  # the last is that of the long strip
+
+
 def test_trace_has_its_true_size():
     """25 mm/s and 10 mm/mV, in hundredths of a mm, and mm on paper."""
     signals = np.zeros((12, 1000), np.float32)

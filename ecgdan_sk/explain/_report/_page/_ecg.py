@@ -11,7 +11,8 @@ from ....records import LEADS
 
 _MM_PER_S, _MM_PER_MV = 25.0, 10.0
 _MARGIN, _PULSE, _ROW, _FOOTER = 5, 10, 30, 10  # mm
-_LEAST_HEADER, _MOST_HEADER, _NAME = 5, 60, 8  # mm
+_LEAST_HEADER, _MOST_HEADER = 5, 60  # mm
+_NAME, _NAME_WIDTH, _NAME_BELOW = 8, 9, 11  # mm from the baseline, and across
 _LONGEST, _LEAST_TO_CUT, _COLUMN = 10.0, 6.0, 2.5  # s
 _BIN = 0.04  # s of the wash, 1 mm
 _N_SHADES, _DARKEST = 8, 0.65
@@ -41,7 +42,7 @@ def ecg_svg(signals, rate, temporal):
         tag("title", "ECG on paper, 25 mm/s and 10 mm/mV"),
         _definitions(signals, rate, temporal, present, piece, duration, strip),
         *_paper(width, height),
-        *_cells(present, piece, duration, header),
+        *_cells(signals, rate, present, piece, duration, header),
         *_long_strip(strip, header),
         *[_pulse(header + _ROW * (line + 0.5)) for line in range(4)],
         tag("text", said, x=_MARGIN, y=number(height - 3), class_="small-print"),
@@ -117,10 +118,10 @@ def _wash(weights, rate, scale):
     ]
 
 
-def _cells(present, piece, duration, header):
+def _cells(signals, rate, present, piece, duration, header):
     """Each lead in its place; columns follow each other in time where it is long."""
     step = piece if duration >= _LEAST_TO_CUT else 0.0
-    for k, lead in enumerate(LEADS):
+    for k, (lead, ecg) in enumerate(zip(LEADS, signals)):
         column, line = divmod(k, 3)
         x = _MARGIN + _PULSE + column * piece * _MM_PER_S
         y = header + (line + 0.5) * _ROW
@@ -132,13 +133,23 @@ def _cells(present, piece, duration, header):
             if here
         ]
         name = lead if here else f"{lead} absent"
+        level = _beside(ecg, rate, column * step) if here else -_NAME
         yield tag(
             "g",
             tag("g", *uses, clip_path="url(#column)"),
             tag("path", d="M0 -2.5v5", class_="tick"),
-            tag("text", name, x=1, y=-8, class_="lead" if here else "absent"),
+            tag("text", name, x=1, y=level, class_="lead" if here else "absent"),
             transform=f"translate({number(x)} {number(y)})",
         )
+
+
+def _beside(ecg, rate, start):
+    """Height of a lead's name: below the trace (T,) where an R wave is in its way."""
+    first = round(start * rate)
+    near = ecg[first : first + max(1, round(_NAME_WIDTH / _MM_PER_S * rate))]
+    millimetres = (near - np.median(ecg)) * _MM_PER_MV
+    is_free = millimetres.min() > 1 - _NAME
+    return _NAME_BELOW if millimetres.max() > _NAME - 1 and is_free else -_NAME
 
 
 def _long_strip(lead, header):
@@ -149,7 +160,7 @@ def _long_strip(lead, header):
         tag("use", href=f"#wash-{lead}", id="strip-wash"),
         tag("use", href=f"#trace-{lead}", id="strip-trace"),
         tag("path", d="M0 -2.5v5", class_="tick"),
-        tag("text", lead, x=1, y=-8, class_="lead", id="strip-name"),
+        tag("text", lead, x=1, y=-_NAME, class_="lead", id="strip-name"),
         transform=f"translate({number(x)} {number(y)})",
     )
 
