@@ -121,7 +121,8 @@ def section(name):
         about = "The two estimators."
     else:
         about = inspect.getdoc(module).split("\n\n")[0].replace("\n", " ")
-    lines = [f".. module:: {name}", "", *heading(name, "~"), about, ""]
+    title = heading(name.removeprefix("ecgdan_sk."), "~")
+    lines = [f".. module:: {name}", "", *title, about, ""]
     lines += [".. autosummary::", "   :toctree: api", "   :nosignatures:", ""]
     return [*lines, *(f"   {public}" for public in public_names(module)), ""]
 
@@ -134,8 +135,8 @@ def heading(text, underline):
 def folded(signature, docstring):
     """A signature that the list of parameters repeats: without its keywords, if long.
 
-    `(X, y, *, strata=None, entry=None)` becomes `(X, y, *, ...)`; `(*, ties="efron")`
-    becomes `(...)`.
+    `(X, y, *, strata=None, entry=None)` becomes `(X, y, *, …)`; `(*, ties="efron")`
+    becomes `(…)`.
     """
     described = "Parameters\n---" in (docstring or "")
     if len(signature) <= LONG or not described:
@@ -143,7 +144,7 @@ def folded(signature, docstring):
     positional, _, keywords = signature.strip("()").partition("*, ")
     if not keywords:
         return signature
-    return f"({positional}*, ...)" if positional else "(...)"
+    return f"({positional}*, …)" if positional else "(…)"
 
 
 def compact_stages():
