@@ -50,6 +50,7 @@ def compare(folder, others=0):
         print(f"\n### LUDB {name}\n")
         beats(marks[chosen], ours[chosen])
         fiducials(marks[chosen], ours[chosen])
+        in_single_leads(marks[chosen], ours[chosen])
         intervals(marks[chosen], table.iloc[chosen])
     for tool in (neurokit, ecgdeli) if others else ():
         package = {"neurokit": "neurokit2", "ecgdeli": "ecgdeli"}[tool.__name__]
@@ -138,6 +139,44 @@ def fiducials(marks, ours, per_beat=False):
         print(
             f"{wave}: in {there[:, 0, j].sum()} records, missed {missed}, made {made}"
         )
+
+
+def in_single_leads(marks, ours):
+    """Waves of matched beats that one lead alone lacks or has, counted lead by lead."""
+    counts = {wave: np.zeros(3, int) for wave in ("P", "QRS", "T")}
+    for true, found in zip(marks, ours):
+        _, b, nearest, close = paired(true, found)
+        number = dict(zip(true_beats(true)[close], b.index[nearest[close]]))
+        theirs = {
+            (number[beat], lead.lower(), wave)
+            for beat, lead, wave in shown(true)
+            if beat in number
+        }
+        matched = set(number.values())
+        own = {
+            (beat, lead.lower(), wave)
+            for beat, lead, wave in shown(found)
+            if beat in matched
+        }
+        for wave, count in counts.items():
+            a, b = ({key for key in side if key[2] == wave} for side in (theirs, own))
+            count += len(a), len(a - b), len(b - a)
+    for wave, (n, missed, made) in counts.items():
+        print(
+            f"{wave}, single leads: {n} marked, missed {missed} ({missed / n:.1%}), "
+            f"made {made} ({made / n:.1%} of those marked)"
+        )
+
+
+def true_beats(true):
+    """Numbers of the beats whose QRS is marked."""
+    return true.loc[true["wave"] == "QRS"].groupby("beat").size().index.to_numpy()
+
+
+def shown(marks):
+    """Beat, lead and wave of each wave of a single lead."""
+    single = marks[(marks["lead"] != "global") & (marks["beat"] >= 0)]
+    return single[["beat", "lead", "wave"]].itertuples(index=False)
 
 
 def intervals(marks, table):

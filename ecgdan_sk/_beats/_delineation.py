@@ -39,12 +39,14 @@ def delineate(beat, r, rr_before, rr_after):
     beat = beat.astype(np.float64)
     onset, offset = _qrs_limits(beat, r)
     next_wave = onset + rr_after - 40 * _MS
-    # T must end before the next P wave, which is first sought without knowing T well.
-    for _ in range(2):
+    t_peak, t_offset = _t_wave(beat, onset, offset, next_wave, rr_after)
+    p_wave = _p_wave(beat, onset, t_offset - rr_before)
+    # T must end before the next P wave, which was first sought without knowing T well.
+    if np.isfinite(p_wave[0]):
+        next_wave, first_offset = min(next_wave, p_wave[0] + rr_after), t_offset
         t_peak, t_offset = _t_wave(beat, onset, offset, next_wave, rr_after)
-        p_wave = _p_wave(beat, onset, t_offset - rr_before)
-        if np.isfinite(p_wave[0]):
-            next_wave = min(next_wave, p_wave[0] + rr_after)
+        if t_offset != first_offset:
+            p_wave = _p_wave(beat, onset, t_offset - rr_before)
     return Fiducials(*p_wave, float(onset), float(offset), t_peak, t_offset)
 
 
@@ -119,6 +121,16 @@ def after_spike(fiducials, end):
     return fiducials._replace(qrs_onset=max(fiducials.qrs_onset, float(onset)))
 
 
+def _quantile(values, share):
+    """The `share` quantile of a few float64 numbers, as NumPy's, without its checks."""
+    place = (len(values) - 1) * share
+    low = int(place)
+    high, beyond = min(low + 1, len(values) - 1), place - low
+    ordered = np.partition(values, (low, high))
+    a, b = ordered[low], ordered[high]
+    return a + (b - a) * beyond if beyond < 0.5 else b - (b - a) * (1 - beyond)
+
+
 def _speed(beat, sigma):
     """Spatial velocity (W,) in mV per sample, smoothed by `sigma` samples."""
     slope = ndimage.gaussian_filter1d(
@@ -136,7 +148,7 @@ def _qrs_limits(beat, r):
     after = speed[centre + int(60 * _MS) : centre + int(300 * _MS)]
     # In a broad QRS the vector may rest for a while: begin at its outer fast parts.
     near = slice(max(centre - reach, 0), centre + reach)
-    top, rest = speed[centre], np.quantile(np.concatenate([before, after]), 0.5)
+    top, rest = speed[centre], _quantile(np.concatenate([before, after]), 0.5)
     fast = near.start + np.flatnonzero(speed[near] > max(0.15 * top, 4 * rest))
     first, last = (fast[0], fast[-1]) if len(fast) else (centre, centre)
     onset = _steps_to_rest(speed[first::-1], top, before, 0.25, 0.035, int(16 * _MS))
@@ -144,13 +156,13 @@ def _qrs_limits(beat, r):
     return int(first - onset), int(last + offset)
 
 
-def _steps_to_rest(speed, top, around, quantile, part, n_quiet):
+def _steps_to_rest(speed, top, around, share, part, n_quiet):
     """Steps from a wave until its speed is near that of rest for `n_quiet` samples.
 
     Near means: above rest by less than `part` of what the wave rises above it; rest is
     a low quantile of the speeds `around`, and `top` the highest of the wave.
     """
-    rest = np.quantile(around, quantile)
+    rest = _quantile(around, share)
     level = rest + part * (top - rest)
     ahead = np.convolve(speed, np.full(n_quiet, 1 / n_quiet))[n_quiet - 1 : len(speed)]
     stays = np.flatnonzero((speed[: len(ahead)] < level) & (ahead < level))
@@ -170,7 +182,7 @@ def _t_wave(beat, onset, offset, next_wave, rr):
     if last - first < 80 * _MS:
         return np.nan, np.nan
     speed = _speed(beat, 8 * _MS)[first:last]
-    rest, top = np.quantile(speed, 0.1), speed.max()
+    rest, top = _quantile(speed, 0.1), speed.max()
     quiet = np.flatnonzero(speed <= rest + _T_REST * (top - rest))
     # What is fast and has no rest after it is the next P wave.
     fast = np.flatnonzero(speed[: quiet[-1]] >= (rest + top) / 2)
@@ -206,7 +218,7 @@ def _p_wave(beat, onset, last_t):
     side = int(75 * _MS)
     near = slice(max(peak - side, 0), peak + side)
     # A P wave has two humps at times, of which the peak is but one.
-    rest = np.quantile(speed, 0.1)
+    rest = _quantile(speed, 0.1)
     top = speed[near].max()
     fast = near.start + np.flatnonzero(speed[near] >= rest + 0.35 * (top - rest))
     up, down = min(int(fast[0]), peak - 1), max(int(fast[-1]), peak + 1)

@@ -36,7 +36,7 @@ class Beats(NamedTuple):
     rate : float
         Exact samples per second: `RATE`, but for sampling rates that are no integer.
     spikes : ndarray of shape (S,)
-        Samples of the pacing spikes, which are taken out of all signals here.
+        Samples of the pacing spikes, which are taken out of `clean` and the beats.
     clean : ndarray of shape (L, T)
         The recording in mV, filtered for measuring.
     """
@@ -54,10 +54,13 @@ class Beats(NamedTuple):
 def find_beats(ecg, sampling_rate):
     """`Beats` of one ECG (L, T) in mV without NaN; None where no QRS stands out."""
     ecg = np.asarray(ecg, np.float32)
+    clean, quick, rate = _filtered(ecg, sampling_rate)
     spikes = spike_train(ecg, sampling_rate)
     if len(spikes):
-        ecg = without_spikes(ecg, spikes, sampling_rate)
-    clean, quick, rate = _filtered(ecg, sampling_rate)
+        # A paced QRS is low at times: its spike helps to find it.
+        clean, _, _ = _filtered(
+            without_spikes(ecg, spikes, sampling_rate), sampling_rate
+        )
     peaks = detect_qrs(quick, rate)
     peaks = peaks[~_is_calibration(quick, peaks)]
     if len(peaks) == 0:
@@ -253,6 +256,8 @@ def _cut(ecg, positions, before, after, fill=np.nan):
 def _median(windows):
     """Median (L, W) over the beats (D, L, W), leaving out NaN."""
     ordered = np.sort(windows, axis=0)
+    if np.isfinite(ordered[0]).all() and np.isfinite(ordered[-1]).all():
+        return (ordered[(len(windows) - 1) // 2] + ordered[len(windows) // 2]) / 2
     n = np.isfinite(ordered).sum(axis=0, keepdims=True)
     low = np.take_along_axis(ordered, np.maximum((n - 1) // 2, 0), axis=0)
     high = np.take_along_axis(ordered, np.minimum(n // 2, len(windows) - 1), axis=0)
