@@ -978,6 +978,18 @@ def test_bootstrap_intervals_cover(method):
     assert 80 <= covered <= 98
 
 
+def test_jackknife_of_blocks_knows_what_patients_differ_in():
+    # 2,000 patients in 200 blocks, sorted by what is measured.
+    y = np.sort(follow_up(0, 2000)[0], order=["event", "time"])
+
+    def observed(y_true, y_pred):
+        return y_true["event"].mean()
+
+    interval = bootstrap_ci(observed, y, np.zeros(2000), method="jackknife")
+    error = y["event"].std() / np.sqrt(2000)
+    assert interval.high - interval.value == pytest.approx(1.96 * error, rel=0.15)
+
+
 def test_jackknife_of_a_mean_is_its_standard_error_over_patients():
     y, risk = follow_up(0, 60)
     owner = np.repeat(np.arange(20), 3)
