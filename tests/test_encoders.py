@@ -227,6 +227,25 @@ def test_a_start_that_stays_the_best_learns_from_the_validation_part_too(cohort)
     np.testing.assert_array_equal(first, second)
 
 
+def test_covariates_are_in_the_model_that_the_head_starts_at(cohort):
+    """Unshrunk but for a trace, beside features that are as without them."""
+    X = ECGRecords(cohort.X[:150, :, :500], 100, covariates=cohort.covariates[:150])
+    X, y = encoders.Prepare("simulated-100hz").fit_transform(X), cohort.y[:150]
+    settings = {"pretrained": "simulated-100hz", "freeze_encoder": True}
+    settings |= {"n_members": 1, "max_epochs": 1, "lr": 1e-12}
+    alone = DualAttentionSurvival(**settings).fit(X, y)
+    model = DualAttentionSurvival(**settings, covariates=["age", "sex"]).fit(X, y)
+    features = alone.transform(X)
+    scaled = StandardScaler().fit_transform(features)
+    design = StandardScaler().fit_transform(X.covariates[["age", "sex"]])
+    target = alone.likelihood_.target(check_outcome(y))
+    both = np.hstack([scaled, design])
+    weights = ridge_weights(both, target, alone.likelihood_.loss, n_free=2)
+    told = (both @ weights).ravel()
+    assert np.corrcoef(model.predict(X), told)[0, 1] > 0.99
+    assert np.corrcoef(model.predict(X), alone.predict(X))[0, 1] < 0.99
+
+
 def test_few_events_leave_a_ready_encoder_as_it_is():
     X, y = _few()
     name = "simulated-100hz"

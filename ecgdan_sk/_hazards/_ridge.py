@@ -1,5 +1,7 @@
 """Weights of features under a survival loss, with a ridge penalty chosen inside."""
 
+from functools import partial
+
 import numpy as np
 import torch
 from scipy.optimize import minimize
@@ -11,7 +13,7 @@ _PENALTIES = np.geomspace(10.0, 1e-3, 9)
 _N_FOLDS = 4
 
 
-def ridge_weights(features, target, loss, n_outputs=1, patients=None):
+def ridge_weights(features, target, loss, n_outputs=1, patients=None, n_free=0):
     """Weights (n_features, n_outputs) of the penalty that tells unseen events best.
 
     Parameters
@@ -26,26 +28,29 @@ def ridge_weights(features, target, loss, n_outputs=1, patients=None):
         Log risks for each sample.
     patients : ndarray of shape (n_samples,) or None, default=None
         Patient of each sample; no fold tests a patient that it trains on.
+    n_free : int, default=0
+        How many of the last features bear the weakest penalty whatever the others do.
     """
     features = torch.from_numpy(np.asarray(features, np.float64))
     target = torch.from_numpy(np.asarray(target, np.float64))
     fold = _folds(target[:, 0].numpy() > 0, patients, _N_FOLDS)
-    chosen = _chosen_penalties(features, target, loss, n_outputs, fold)
-    return list(_path(features, target, loss, n_outputs, chosen))[-1]
+    is_free = torch.arange(features.shape[1]) >= features.shape[1] - n_free
+    path = partial(_path, loss=loss, n_outputs=n_outputs, is_free=is_free)
+    chosen = _chosen_penalties(features, target, loss, path, fold)
+    return list(path(features, target, penalties=chosen))[-1]
 
 
-def _chosen_penalties(features, target, loss, n_outputs, fold):
+def _chosen_penalties(features, target, loss, path, fold):
     """Penalties from the strongest to that which tells unseen events best."""
     parts = [
         [torch.from_numpy(np.flatnonzero(rows)) for rows in (fold != n, fold == n)]
         for n in range(_N_FOLDS)
     ]
     paths = [
-        _path(features[train], target[train], loss, n_outputs, _PENALTIES)
-        for train, _ in parts
+        path(features[train], target[train], penalties=_PENALTIES) for train, _ in parts
     ]
     n_events = [float((target[test, 0] > 0).sum()) for _, test in parts]
-    criterion, scores = SurvivalLoss(**loss), []
+    criterion, scores = SurvivalLoss(**loss).double().requires_grad_(False), []
     for found in zip(*paths):
         losses = [
             criterion(_output(features[test], torch.from_numpy(weights)), target[test])
@@ -71,14 +76,16 @@ def _folds(event, patients, n_folds):
     return fold[owner]
 
 
-def _path(features, target, loss, n_outputs, penalties):
+def _path(features, target, *, loss, n_outputs, is_free, penalties):
     """The weights of each penalty, from strong to weak, each from the last ones."""
-    criterion = SurvivalLoss(**loss)
+    criterion = SurvivalLoss(**loss).double().requires_grad_(False)
 
     def value_and_gradient(flat, penalty):
         weights = torch.from_numpy(flat.reshape(-1, n_outputs)).requires_grad_()
         value = criterion(_output(features, weights), target)
-        value = value + penalty * weights.square().sum()
+        squares = weights.square().sum(dim=1)
+        value = value + penalty * squares[~is_free].sum()
+        value = value + _PENALTIES[-1] * squares[is_free].sum()
         value.backward()
         return value.item(), weights.grad.numpy().ravel()
 

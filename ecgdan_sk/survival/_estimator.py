@@ -70,10 +70,10 @@ class DualAttentionSurvival(
         Pretrained encoder to start from: a name in `encoders.names()`, "hf:owner/name"
         of the Hugging Face hub, `encoder_weights_` of a fitted `ECGReportPretrainer`,
         or a file written by its `save_encoder`. An `architecture` given by name takes
-        the settings of the encoder. With a Cox loss and no covariates, the heads start
-        from a ridge Cox model of the encoder's features. This start is kept if no epoch
-        is better; with fewer than 30 events it is always kept, unless `max_epochs` or
-        `lr` is given.
+        the settings of the encoder. With a Cox loss, the heads start from a ridge Cox
+        model of the encoder's features, with the covariates beside them. This start is
+        kept if no epoch is better; with fewer than 30 events it is always kept, unless
+        `max_epochs` or `lr` is given.
     freeze_encoder : bool or int, default=False
         True keeps the encoders fixed, with their statistics and without dropout, and
         trains only the heads. A number n unfreezes one more stage of the encoders after

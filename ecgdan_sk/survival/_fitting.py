@@ -79,7 +79,9 @@ def train_networks(estimator, X, target, likelihood, patients, seeds):
     nets = []
     for i, start in enumerate(starts):
         parts = validation_part(estimator, seeds[i], target[:, 0], patients)
-        start = heads.of(parts[0]) if heads else start
+        if heads:
+            start, coef = heads.of(parts[0])
+            settings |= {"criterion__coef": coef} if len(coef) else {}
         net = train_net(
             risk_net,
             SurvivalLoss,

@@ -1,6 +1,7 @@
 """The start of a risk head on a pretrained encoder: a ridge Cox model of its features.
 
-Training starts there, and is kept only if it improves on it.
+Covariates are in that model as well. Training starts there, and is kept only if it
+improves on it.
 """
 
 import numpy as np
@@ -23,7 +24,7 @@ def ridge_heads(estimator, likelihood, module, starts, X, target, patients):
     """A `RidgeHead` where an encoder is given and outputs are log risks, or None."""
     if estimator.pretrained is None or not likelihood.outputs_are_log_risks:
         return None
-    if estimator.warm_start or estimator.covariates is not None:
+    if estimator.warm_start:
         return None
     settings = {name.removeprefix("module__"): v for name, v in module.items()}
     n_outputs = settings["n_outputs"]
@@ -32,8 +33,10 @@ def ridge_heads(estimator, likelihood, module, starts, X, target, patients):
         return None
     # What the baseline is estimated from stays unseen.
     takes_all = estimator.baseline != "validation"
+    covariates = estimator.covariates_
+    coef = np.empty((0, n_outputs)) if covariates is None else covariates.coef_
     return RidgeHead(
-        settings, starts[0], X, target, likelihood.loss, patients, takes_all
+        settings, starts[0], X, target, likelihood.loss, coef, patients, takes_all
     )
 
 
@@ -51,42 +54,52 @@ class RidgeHead:
     target : ndarray of shape (n_samples, n_columns)
         For the loss.
     loss : dict
-        Parameters of `SurvivalLoss`.
+        Parameters of `SurvivalLoss`, without covariates.
+    coef : ndarray of shape (n_coefficients, n_outputs)
+        Of the covariates alone, which are the last columns of the target. The model of
+        both departs from it freely, but for a column that no event tells of.
     patients : ndarray of shape (n_samples,) or None
         Patient of each ECG, where they are known.
     takes_all : bool
         Whether, of few events, those of the validation part help the head.
     """
 
-    def __init__(self, module, start, X, target, loss, patients, takes_all):
+    def __init__(self, module, start, X, target, loss, coef, patients, takes_all):
         network = risk_net(**module)
         load_weights(network, start)
         network.eval()
         parts = [_features(network, X, i) for i in range(0, len(X), _AT_ONCE)]
         self.features = np.concatenate(parts)
-        self.start, self.target, self.loss = start, target, loss
+        self.start, self.target, self.loss, self.coef = start, target, loss, coef
         self.n_outputs = module["n_outputs"]
         self.patients, self.takes_all = patients, takes_all
 
     def of(self, rows):
-        """The start, with a head that these rows tell, or all if events are few."""
+        """The start, with a head that these rows tell, or all if events are few.
+
+        And the coefficients of the covariates beside it.
+        """
         if self.is_of_few:
             rows = slice(None)
         if self._n_events(rows) < _FEWEST_EVENTS:
-            return self.start
-        features = self.features[rows]
+            return self.start, self.coef
+        features, n_free = self.features[rows], len(self.coef)
         scale = features.std(axis=0)
         scale = np.where(scale > 0, scale, 1.0)
         standardised = (features - features.mean(axis=0)) / scale
+        target = self.target[rows]
+        design = target[:, target.shape[1] - n_free :]
         weights = ridge_weights(
-            standardised,
-            self.target[rows],
-            self.loss,
+            np.hstack([standardised, design]),
+            target,
+            self.loss | ({"coef": self.coef} if n_free else {}),
             self.n_outputs,
             None if self.patients is None else self.patients[rows],
+            n_free,
         )
+        weights, change = np.split(weights, [features.shape[1]])
         head = (weights / scale[:, None]).T.astype(np.float32)
-        return self.start | {"head.weight": head}
+        return self.start | {"head.weight": head}, self.coef + change
 
     @property
     def is_of_few(self):
@@ -97,7 +110,10 @@ class RidgeHead:
         """Where no epoch was better than the start, let all events tell the head."""
         kept = net.module_.state_dict()["head.weight"].cpu().numpy()
         if self.takes_all and np.array_equal(kept, start.get("head.weight")):
-            load_weights(net.module_, self.of(slice(None)))
+            start, coef = self.of(slice(None))
+            load_weights(net.module_, start)
+            if len(coef):
+                net.criterion_.coef.data.copy_(torch.from_numpy(coef))
 
     def _n_events(self, rows):
         """Events of the rarest cause."""
