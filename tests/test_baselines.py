@@ -8,7 +8,7 @@ import pytest
 import sklearn
 from sklearn.base import clone
 from sklearn.model_selection import cross_val_score
-from sksurv.linear_model import CoxPHSurvivalAnalysis
+from sksurv.linear_model import CoxnetSurvivalAnalysis, CoxPHSurvivalAnalysis
 from sksurv.metrics import concordance_index_censored
 from sksurv.util import Surv
 
@@ -143,6 +143,40 @@ def test_unpenalised_columns_are_not_shrunk(table):
     assert np.abs(shrunk.coef_[:2]).max() < 0.3 * np.abs(free.coef_[:2]).max()
     with pytest.raises(ValueError, match="leaves none of 6 columns"):
         PenalisedCox(n_unpenalised=6).fit(X, y)
+
+
+def diverge(monkeypatch, when):
+    """Let the solver fail where `when` says so of the model."""
+    fit = CoxnetSurvivalAnalysis.fit
+
+    def fails_at_times(model, X, y):
+        if when(model):
+            raise ArithmeticError("weights are too large")
+        return fit(model, X, y)
+
+    monkeypatch.setattr(CoxnetSurvivalAnalysis, "fit", fails_at_times)
+
+
+def test_a_penalty_that_diverges_alone_is_reached_from_stronger_ones(
+    table, monkeypatch
+):
+    X, y = table
+    expected = PenalisedCox().fit(X, y)
+    diverge(monkeypatch, lambda model: len(model.alphas) == 1)
+    model = PenalisedCox().fit(X, y)
+    assert model.alpha_ == expected.alpha_
+    assert np.corrcoef(model.predict(X), expected.predict(X))[0, 1] > 0.999
+
+
+def test_free_columns_that_diverge_bear_a_little_penalty(table, monkeypatch):
+    X, y = table
+    free = PenalisedCox(n_unpenalised=1).fit(X, y)
+    diverge(monkeypatch, lambda model: model.penalty_factor.min() == 0)
+    model = PenalisedCox(n_unpenalised=1).fit(X, y)
+    assert 0.5 < model.coef_[0] / free.coef_[0] < 1
+    diverge(monkeypatch, lambda model: True)
+    with pytest.raises(ArithmeticError, match=r"diverges at every penalty.* events"):
+        PenalisedCox(n_unpenalised=1).fit(X, y)
 
 
 def test_penalty_is_the_best_of_those_tried(table):

@@ -17,6 +17,8 @@ from ..model_selection import EventKFold
 from ..records._leads_and_ids import patient_groups
 
 _RIDGE = 1e-6  # the solver asks for some absolute penalty
+_LITTLE = 0.05  # of the penalty, for free columns that diverge without
+_DIVERGED = 100.0  # between two log risks
 
 
 class PenalisedCox(SurvivalAnalysisMixin, BaseEstimator):
@@ -146,9 +148,16 @@ class PenalisedCox(SurvivalAnalysisMixin, BaseEstimator):
         n_alphas = min(map(len, held_out))
         self.alphas_ = self.alphas_[:n_alphas]
         self.scores_ = sum(score[:n_alphas] for score in held_out) / event.sum()
-        self.alpha_ = self.alphas_[self.scores_.argmax()]
-        self.model_ = self._along([self.alpha_], X, y, fit_baseline_model=True)
-        self.coef_ = self.model_.coef_[:, 0]
+        chosen = self.scores_.argmax()
+        try:
+            own = self.alphas_[[chosen]]
+            self.model_ = self._along(own, X, y, fit_baseline_model=True)
+        except ArithmeticError:
+            # A weak penalty alone may diverge where strong ones lead to it.
+            path = self.alphas_[: chosen + 1]
+            self.model_ = self._along(path, X, y, fit_baseline_model=True)
+        self.alpha_ = self.model_.alphas_[-1]
+        self.coef_ = self.model_.coef_[:, -1]
         self.unique_times_ = self.model_.unique_times_
         return self
 
@@ -231,21 +240,29 @@ class PenalisedCox(SurvivalAnalysisMixin, BaseEstimator):
         return validate_data(self, X, dtype=np.float64, reset=False)
 
     def _along(self, alphas, X, y, **options):
-        """Model along given penalties, without the weakest where it diverges."""
-        is_penalised = np.arange(X.shape[1]) >= self.n_unpenalised
-        while True:
-            model = CoxnetSurvivalAnalysis(
-                alphas=alphas,
-                l1_ratio=max(self.l1_ratio, _RIDGE),
-                penalty_factor=is_penalised.astype(float),
-                **options,
-            )
-            try:
-                return model.fit(X, y)
-            except ArithmeticError:
-                if len(alphas) == 1:
-                    raise
-                alphas = alphas[: -max(1, len(alphas) // 5)]
+        """Model along given penalties, without the weakest where it diverges.
+
+        Of the free columns, one in which all events are alike diverges at any penalty
+        of the others. Then all free columns bear a little of it.
+        """
+        is_free = np.arange(X.shape[1]) < self.n_unpenalised
+        for factor in (0.0, _LITTLE) if is_free.any() else (1.0,):
+            own = alphas
+            while len(own):
+                model = CoxnetSurvivalAnalysis(
+                    alphas=own,
+                    l1_ratio=max(self.l1_ratio, _RIDGE),
+                    penalty_factor=np.where(is_free, factor, 1.0),
+                    **options,
+                )
+                if _converges(model, X, y):
+                    return model
+                own = own[: -max(1, len(own) // 5)]
+        raise ArithmeticError(
+            f"The Cox model diverges at every penalty from {alphas[0]:.2g} to "
+            f"{alphas[-1]:.2g}, on {len(X)} samples with {y['event'].sum()} events. "
+            "Look for columns that tell the events apart, or for extreme values."
+        )
 
     def _held_out(self, X, event, time, train):
         """What the samples left out add to the log partial likelihood, (n_alphas,)."""
@@ -254,6 +271,15 @@ class PenalisedCox(SurvivalAnalysisMixin, BaseEstimator):
         return _log_likelihood(X @ coef, event, time) - _log_likelihood(
             X[train] @ coef, event[train], time[train]
         )
+
+
+def _converges(model, X, y):
+    """Fit the model; whether its log risks stay finite."""
+    try:
+        model.fit(X, y)
+    except ArithmeticError:
+        return False
+    return np.ptp(X @ model.coef_, axis=0).max() < _DIVERGED
 
 
 def _structured(event, time):
