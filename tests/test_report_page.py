@@ -25,6 +25,7 @@ from ecgdan_sk.explain import (
 )
 from ecgdan_sk.explain._report._clock import Clock, nice_ticks
 from ecgdan_sk.explain._report._model_card import _is_poor
+from ecgdan_sk.explain._report._page._charts import percent
 from ecgdan_sk.explain._report._page._ecg import ecg_svg
 from ecgdan_sk.explain._report._page._evidence import _verdict
 from ecgdan_sk.explain._report._reference_ranges import REFERENCES, against_references
@@ -510,3 +511,11 @@ def test_page_works_in_a_browser_by_keyboard(browser, page, tmp_path):
         assert view.evaluate("document.documentElement.scrollWidth") <= width
     assert said == []
     assert len(asked) == 1
+
+
+@pytest.mark.parametrize(
+    ("probability", "said"),
+    [(0.0004, "< 0.1 %"), (0.046, "4.6 %"), (0.52, "52 %"), (0.997, "> 99 %")],
+)
+def test_risks_are_said_as_finely_as_a_model_knows_them(probability, said):
+    assert percent(probability) == said

@@ -109,6 +109,8 @@ def percent(probability):
     value = 100 * probability
     if 0 < value < 0.1:
         return "< 0.1 %"
+    if value > 99:  # no model is that sure
+        return "> 99 %"
     return f"{value:.1f} %" if value < 10 else f"{value:.0f} %"
 
 
