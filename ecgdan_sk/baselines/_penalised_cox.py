@@ -41,7 +41,8 @@ class PenalisedCox(SurvivalAnalysisMixin, BaseEstimator):
         Number of folds; there are fewer if there are fewer events.
     n_unpenalised : int, default=0
         Number of first columns without penalty. Use it for age and sex: a reference
-        model should not shrink their effects.
+        model should not shrink their effects. If the model diverges without, as when
+        all events are of one sex, they bear 5 % of the penalty.
     random_state : int, RandomState instance or None, default=0
         Determines the folds.
 
@@ -127,6 +128,8 @@ class PenalisedCox(SurvivalAnalysisMixin, BaseEstimator):
         ValueError
             If `y` is not as described, if there are too few events, or if no column is
             left to penalise.
+        ArithmeticError
+            If the model diverges at every penalty.
         """
         self._validate_params()
         groups = getattr(X, "patient_ids", None) if groups is None else groups
