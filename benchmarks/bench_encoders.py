@@ -48,6 +48,8 @@ from ecgdan_sk.reports import load_statements
 PARTS = ("probes", "risk", "events", "unseen", "ingredients")
 # Log hazard of NORM, MI, STTC, CD and HYP.
 HAZARDS = np.array([-0.5, 1.0, 0.7, 0.5, 0.8])
+# ECGs and events of `events`.
+SIZES = ((160, 16), (320, 32), (500, 50), (800, 80), (2000, 200), (2000, 500))
 
 
 def probes(options):
@@ -160,7 +162,7 @@ def events(options):
         "ready": DualAttentionSurvival(pretrained=options.tested, **settings),
         "scratch": DualAttentionSurvival(**settings),
     }
-    for n, n_events in ((160, 16), (320, 32), (500, 50), (800, 80), (2000, 200)):
+    for n, n_events in SIZES:
         for draw in range(options.draws):
             order = np.random.default_rng(draw).permutation(len(X))
             train, test = order[:n], order[2000:]

@@ -59,6 +59,7 @@ def feature_figures(features, classes, train, test, own=None):
             features, classes, train, test, n
         )
         for n in (None, 343, 50)
+        if n is None or n < np.sum(train)
     }
     if own is not None:
         figures["343 raw ECGs, 5-fold by patient"] = cross_validated(*own)
