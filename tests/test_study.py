@@ -17,7 +17,7 @@ from sksurv.util import Surv
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 sys.path.insert(0, str(BENCHMARKS))
 
-from study import folds, networks, report, run, stacks, tables, tuning  # noqa: E402
+from study import folds, leads, networks, report, run, stacks, tables, tuning  # noqa: E402
 from study.cohorts import Draw, SimulatedCohort  # noqa: E402
 from study.methods import METHODS, Job  # noqa: E402
 from study.readers import kind_of, stored_cohort  # noqa: E402
@@ -33,6 +33,7 @@ from ecgdan_sk.metrics import (  # noqa: E402
     concordance_index,
     cumulative_dynamic_auc,
 )
+from ecgdan_sk.records import ECGRecords  # noqa: E402
 from ecgdan_sk.study._compare import holm  # noqa: E402
 from ecgdan_sk.study._store import Store  # noqa: E402
 
@@ -235,6 +236,16 @@ def test_one_outcome_is_compared_by_the_corrected_test():
     assert lead == pytest.approx(compare_models(scores["a"], scores["b"], n_splits=2))
 
 
+def test_a_single_finished_fold_has_no_interval():
+    frame = frame_of({"age-sex": [0.75, 0.72], "paper15": [0.70]}, n_draws=1)
+    assert tables.paired(frame, "age-sex", "paper15")[0] == pytest.approx(0.05)
+    assert np.isnan(tables.paired(frame, "age-sex", "paper15")[1:]).all()
+    table = tables.accuracy(frame).set_index("method")
+    assert table.loc["age-sex", ["low", "high"]].notna().all()
+    assert table.loc["paper15", "C-index"] == 0.70
+    assert table.loc["paper15", ["low", "high"]].isna().all()
+
+
 def test_holm_adjusts_for_all_claims_of_a_table():
     np.testing.assert_allclose(holm([0.01, 0.04, 0.03]), [0.03, 0.06, 0.06])
     np.testing.assert_allclose(holm([0.5, 0.9]), [1.0, 1.0])
@@ -261,6 +272,77 @@ def test_several_outcomes_are_compared_by_draw():
     test = ttest_1samp([(0.05 + 0.08) / 2, (0.01 + 0.05) / 2], 0.0)
     expected = (0.0475, *test.confidence_interval(), test.pvalue)
     assert lead == pytest.approx(expected)
+
+
+def stored_folds(out, n_copies=1, seeds=(42,)):
+    """Two stored folds of methods a, which knows something, and b; their rows."""
+    rng, rows = np.random.default_rng(0), []
+    for fold in range(2):
+        log_risk = rng.normal(size=150)
+        time, end = rng.exponential(np.exp(-log_risk)), rng.uniform(0.1, 0.4, 150)
+        outcome = {"time": np.minimum(time, end), "event": time < end}
+        risks = {"a": log_risk + rng.normal(size=150), "b": rng.normal(size=150)}
+        for seed in seeds:
+            for method, risk in risks.items():
+                step = f"folds/draw00-2-fold-{seed}-fold{fold}~{method}"
+                arrays = {**outcome, "test": np.arange(150), "risk": risk}
+                arrays = {k: np.repeat(v, n_copies) for k, v in arrays.items()}
+                if n_copies > 1:
+                    arrays["patient"] = arrays["test"]
+                Store(out).save(step, scores=np.array("{}"), **arrays)
+                row = {"seed": seed, "fold": fold, "method": method}
+                rows.append(row | {"file": Store(out).path(step)})
+    return pd.DataFrame(rows)
+
+
+def test_leads_of_a_single_draw_are_those_of_a_bootstrap_of_its_patients(tmp_path):
+    frame = stored_folds(tmp_path)
+    found = leads.leads(frame, "b").iloc[0]
+    rng, whole, drawn = np.random.default_rng(1), [], []
+    for _, files in frame.groupby("fold")["file"]:
+        a, b = (folds.read_fold(file)[1] for file in files)
+        y = Surv.from_arrays(a["event"], a["time"])
+
+        def gain(rows, y=y, risks=(a["risk"], b["risk"])):
+            return -np.diff([concordance_index(y[rows], r[rows]) for r in risks])[0]
+
+        whole.append(gain(np.arange(150)))
+        drawn.append([gain(rng.integers(150, size=150)) for _ in range(300)])
+    assert found["method"] == "a"
+    assert found["difference of C"] == pytest.approx(np.mean(whole))
+    ends = np.quantile(np.mean(drawn, axis=0), [0.025, 0.975])
+    assert found[["low", "high"]].tolist() == pytest.approx(ends, abs=0.015)
+
+
+def test_neither_repeats_nor_further_ecgs_of_a_patient_make_a_lead_surer(tmp_path):
+    once = leads.leads(stored_folds(tmp_path / "once"), "b")
+    seeds = leads.leads(stored_folds(tmp_path / "seeds", seeds=(42, 43)), "b")
+    copies = leads.leads(stored_folds(tmp_path / "copies", n_copies=2), "b")
+    for table in (seeds, copies):
+        for name in ("difference of C", "low", "high"):
+            np.testing.assert_allclose(table[name], once[name])
+
+
+def test_folds_of_other_patients_are_not_compared(tmp_path):
+    frame = stored_folds(tmp_path)
+    file = frame["file"][0]
+    _, arrays = folds.read_fold(file)
+    arrays["test"] = arrays["test"][::-1]
+    Store(file.parent).save(file.stem, scores=np.array("{}"), **arrays)
+    with pytest.raises(ValueError, match="have other test patients"):
+        leads.leads(frame, "b")
+
+
+def test_a_fold_keeps_whose_ecgs_it_tested(tmp_path):
+    ids = np.array([f"p{k // 2}" for k in range(60)])
+    drawn = tiny_cohort(1).draw(0)
+    draw = Draw(ECGRecords(drawn.X.signals, 100, patient_ids=ids), drawn.y)
+    task, test = folds.Task(0, "2-fold", 2, 42, 0, "age-sex"), np.arange(20, 50)
+    curves = np.array([StepFunction(np.array([0.0, 900.0]), np.ones(2))] * 30)
+    prediction = Prediction(np.arange(30.0), curves, 1.0, 2)
+    folds.keep(task, Store(tmp_path), prediction, draw, np.arange(20), test)
+    _, kept = folds.read_fold(Store(tmp_path).path(task.step))
+    assert kept["patient"].tolist() == [k // 2 for k in range(30)]
 
 
 def test_markdown_keeps_every_row():
@@ -387,6 +469,16 @@ def test_the_command_runs_and_refuses_another_study_in_its_folder(tmp_path, caps
     shared = ["--data", "mi-like", "--out", tmp_path, "--methods", "age-sex"]
     assert command(*shared, "--draws", 1, "--n-samples", 120) == 0
     assert capsys.readouterr().out.strip().endswith("report.md")
+    where = tmp_path / "tables" / "2-fold"
+    assert not (where / "leads.csv").exists()
+    more = ["paper15", "--against", "age-sex", "--draws", 1, "--n-samples", 120]
+    assert command(*shared, *more) == 0
+    table = pd.read_csv(where / "leads.csv").set_index("method")
+    both = pd.read_csv(where / "accuracy.csv").set_index("method")["C-index"]
+    assert [*table.index] == ["paper15"]
+    expected = both["paper15"] - both["age-sex"]
+    assert table["difference of C"].item() == pytest.approx(expected)
+    assert "SIMULATED" in (where / "leads.md").read_text("utf-8").split("|")[0]
     with pytest.raises(SystemExit, match="n_samples was 120 and is 121"):
         command(*shared, "--draws", 1, "--n-samples", 121)
 

@@ -36,6 +36,7 @@ from study.readers import pretraining_folder, stored_cohort
 from study.report import write_report
 from study.run import Study
 from study.scales import SCALES, STACKS, TUNED
+from study.tables import REFERENCE
 
 _SIMULATED = ("mi-like", "hyp-like")
 
@@ -62,7 +63,8 @@ def main(arguments=None):
     )
     for error in errors:
         print(error, file=sys.stderr)
-    print(*left_out, write_report(out, cohort, options.scale, left_out), sep="\n")
+    report = write_report(out, cohort, options.scale, left_out, options.against)
+    print(*left_out, report, sep="\n")
     return int(bool(errors))
 
 
@@ -73,6 +75,7 @@ def _parser():
     add("--scale", choices=SCALES, default="small")
     add("--out", required=True, metavar="FOLDER", help="of the results")
     add("--methods", nargs="+", type=_method, metavar="METHOD", help=_METHODS_HELP)
+    add("--against", type=_compared, default=REFERENCE, metavar="METHOD", help=_AGAINST)
     add("--protocols", nargs="+", choices=["2-fold", "5-fold"])
     add("--repeats", type=int, metavar="N", help="of the folds, if not all")
     add("--n-jobs", type=int, default=1, help="processes")
@@ -101,10 +104,18 @@ def _method(text):
     )
 
 
+def _compared(text):
+    """A method that others can be compared with."""
+    if text in METHODS:
+        return text
+    raise argparse.ArgumentTypeError(f"there is no method {text!r} to compare with")
+
+
 _METHODS_HELP = (
     "those of the scale, if not given; foundation:NAME=PATH is a published model with "
     "weights of your own, beside its random twin (foundation:NAME: the twin alone)"
 )
+_AGAINST = f"that the others are compared with, if it is run; {REFERENCE} if not given"
 _DATA_HELP = (
     "mi-like or hyp-like (simulated), or a folder of PTB-XL (simulated follow-up), "
     "CODE-15, SaMi-Trop, MIMIC-IV-ECG or UK Biobank"

@@ -10,7 +10,6 @@ from ecgdan_sk.study._compare import pooled_ranks
 
 from .folds import read_fold
 from .scores import YEARS
-from .tables import REFERENCE
 
 _GREY = "0.5"
 _IN_FOCUS = ("compact-alignment", "compact")
@@ -74,7 +73,7 @@ def efficiency(table, title):
     return fig
 
 
-def top_risk(frame, title):
+def top_risk(frame, title, reference):
     """Kaplan-Meier curves of the top-risk group of the first draw, by two methods.
 
     As many patients are in the group as had the event. A risk is the mean rank over
@@ -82,7 +81,7 @@ def top_risk(frame, title):
     """
     frame = frame[frame["draw"].eq(0) & frame["share"].eq(1)]
     methods = [name for name in _IN_FOCUS if name in set(frame["method"])][:1]
-    methods += [name for name in (REFERENCE,) if name in set(frame["method"])]
+    methods += [name for name in (reference,) if name in set(frame["method"])]
     methods = methods or [frame["method"].iloc[0]]
     size = 5.6 * len(methods), 4.8
     fig, axes = plt.subplots(1, len(methods), figsize=size, squeeze=False)

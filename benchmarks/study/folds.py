@@ -59,14 +59,16 @@ def all_tasks(cohort, scale, methods, protocols):
 
 def _curve(draw, scale, methods, cohort):
     """Tasks with a part of the training set, for the data-efficiency curve."""
+    methods = [method for method in CURVE_METHODS if method in methods]
+    if not methods:  # the patients need not be drawn to say so
+        return []
     n_events = draw_of(cohort, 0).y["event"].sum()
     return [
         Task(draw, "2-fold", 2, SEEDS[0], fold, method, share)
         for share in scale.shares
         if share * n_events / 2 >= _LEAST_EVENTS
         for fold in range(2)
-        for method in CURVE_METHODS
-        if method in methods
+        for method in methods
     ]
 
 
@@ -93,6 +95,10 @@ def keep(task, store, prediction, draw, train, test):
     log_risk = None if draw.log_risk is None else draw.log_risk[test]
     scores = scored(prediction, draw.y[train], draw.y[test], log_risk)
     scores["n_train_events"] = int(draw.y["event"][train].sum())
+    groups = draw.groups(test)
+    patients = {}
+    if groups is not None:
+        patients["patient"] = np.unique(groups, return_inverse=True)[1]
     store.save(
         task.step,
         scores=np.array(json.dumps(scores)),
@@ -101,6 +107,7 @@ def keep(task, store, prediction, draw, train, test):
         survival=prediction.survival(TIMES),
         event=draw.y["event"][test],
         time=draw.y["time"][test],
+        **patients,
     )
 
 

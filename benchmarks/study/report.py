@@ -7,19 +7,24 @@ import matplotlib.pyplot as plt
 from ecgdan_sk.study._store import write_csv, write_text
 
 from . import figures, tables
+from .leads import LEAVES_OUT, leads
 
 _EACH = " Intervals are of each claim by itself; p by Holm is of all together."
 _NO_GAP = {"line": 0.0, "low": "low", "high": "high"}
 
 
-def write_report(out, cohort, scale_name, left_out=()):
-    """Write everything that the finished folds tell; return the file of the report."""
+def write_report(out, cohort, scale_name, left_out=(), against=tables.REFERENCE):
+    """Write everything that the finished folds tell; return the file of the report.
+
+    `against` is the method that the others are compared with.
+    """
     frame = tables.finished(out)
     frame = frame[frame["draw"] < cohort.n_draws]
     parts = [_head(cohort, scale_name, frame), *left_out]
     whole = frame[frame["share"] == 1]
     for protocol, folds in whole.groupby("protocol", sort=False):
-        parts += _of_protocol(folds, protocol, Path(out, "tables", protocol), cohort)
+        where = Path(out, "tables", protocol)
+        parts += _of_protocol(folds, protocol, where, cohort, against)
     curve = tables.efficiency(frame)
     if len(curve):
         about = f"Data efficiency, first seed of 2-fold. {cohort.kind}."
@@ -30,12 +35,12 @@ def write_report(out, cohort, scale_name, left_out=()):
     return path
 
 
-def _of_protocol(folds, protocol, where, cohort):
+def _of_protocol(folds, protocol, where, cohort, against):
     """The tables of one way of making folds."""
     n_seeds, n_draws = folds["seed"].nunique(), folds["draw"].nunique()
     design = f"{protocol} x {_count(n_seeds, 'seed')} x {_count(n_draws, 'draw')}"
     title = f"{cohort.name}, {design}\n{cohort.kind}"
-    accuracy = tables.accuracy(folds, cohort.has_reports)
+    accuracy = tables.accuracy(folds, cohort.has_reports, against)
     about = f"{cohort.name}, {design}. {cohort.kind}. {_unit(n_draws)}"
     about += _conditional(accuracy)
     scores, cost = tables.further_scores(folds), tables.cost(folds)
@@ -49,9 +54,11 @@ def _of_protocol(folds, protocol, where, cohort):
         title=title,
     )
     has_lead = "lead over reference" in accuracy
-    note = f" Lead over {tables.REFERENCE}." if has_lead else ""
+    note = f" Lead over {against}." if has_lead else ""
     parts = [f"## {design}"]
     parts += _written(accuracy, where, "accuracy", f"Accuracy. {about}{note}", fig)
+    if n_draws == 1:
+        parts += _by_patients(folds, where, against, cohort, title)
     fig = figures.auc_over_time(scores, title)
     parts += _written(scores, where, "scores", f"Further scores. {about}", fig)
     fig = figures.cost_and_accuracy(cost, accuracy, title)
@@ -68,8 +75,25 @@ def _of_protocol(folds, protocol, where, cohort):
         parts += _written(
             claims, where, "claims", f"The paper's claims. {about}{_EACH}", fig
         )
-    fig = figures.top_risk(folds, f"{cohort.name}, first draw\n{cohort.kind}")
+    fig = figures.top_risk(folds, f"{cohort.name}, first draw\n{cohort.kind}", against)
     return [*parts, _saved(fig, where, "top_risk")]
+
+
+def _by_patients(folds, where, against, cohort, title):
+    """The leads over one method that the test patients of a single draw tell."""
+    table = leads(folds, against)
+    if table.empty:
+        return []
+    fig = figures.intervals(
+        table,
+        "method",
+        "difference of C",
+        **_NO_GAP,
+        xlabel=f"C-index over {against}, 95 % interval by test patients",
+        title=title,
+    )
+    about = f"Lead over {against}, by test patients. {cohort.kind}. {LEAVES_OUT}"
+    return _written(table, where, "leads", about, fig)
 
 
 def _head(cohort, scale_name, frame):

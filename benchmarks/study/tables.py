@@ -5,6 +5,7 @@ import pandas as pd
 
 from ecgdan_sk import encoders
 from ecgdan_sk.metrics import calibration
+from ecgdan_sk.metrics._comparison import Difference
 from ecgdan_sk.study._compare import holm, lead
 
 from .folds import read_all, read_fold
@@ -69,23 +70,25 @@ def group_of(method):
 def paired(frame, a, b=None):
     """Mean of a score of method `a`, or its lead over `b`, with interval and p-value.
 
-    With several draws of the outcome the draw is the unit, else the fold.
+    With several draws of the outcome the draw is the unit, else the fold. Of a study
+    that is not finished a single fold may be there, which has no interval.
     """
     wide = frame.pivot(index=_SPLIT, columns="method", values="c_index")
     both = wide[[a] if b is None else [a, b]].dropna()
     left, right = both[a], (0.0 * both[a] if b is None else both[b])
     draws = both.index.get_level_values("draw")
+    if len(both) < 2:
+        return Difference((left - right).mean(), np.nan, np.nan, np.nan)
     return lead(left, right, int(frame["n_splits"].iloc[0]), draws)
 
 
-def accuracy(frame, per_fold=False):
+def accuracy(frame, per_fold=False, reference=REFERENCE):
     """C-index of each method: mean, spread, interval, lead over the reference.
 
     `per_fold` says whether encoders are pretrained anew on each training set.
     """
-    reference = REFERENCE if REFERENCE in set(frame["method"]) else None
     rows = []
-    for method in _in_order(frame):
+    for method in in_order(frame):
         own = frame[frame["method"] == method]
         row = {
             "group": group_of(method),
@@ -96,7 +99,7 @@ def accuracy(frame, per_fold=False):
         }
         if "rank_correlation" in own:
             row["rank correlation with true risk"] = own["rank_correlation"].mean()
-        if reference not in (None, method):
+        if reference in set(frame["method"]) - {method}:
             names = ("lead over reference", "lead low", "lead high", "p")
             row |= zip(names, paired(frame, method, reference))
         rows.append(row | _conditional(per_fold, method))
@@ -126,7 +129,7 @@ def further_scores(frame):
         **{f"auc_{years}y": f"AUC at {years} y" for years in YEARS},
     }
     rows = []
-    for method in _in_order(frame):
+    for method in in_order(frame):
         own = frame[frame["method"] == method]
         row = {"method": method}
         for name, title in columns.items():
@@ -142,7 +145,7 @@ def further_scores(frame):
 def cost(frame):
     """Seconds of a fit, measuring included, and parameters of each method."""
     by_method = frame.groupby("method")[["seconds", "n_parameters"]].median()
-    table = by_method.loc[_in_order(frame)].reset_index()
+    table = by_method.loc[in_order(frame)].reset_index()
     table["n_parameters"] = table["n_parameters"].round().astype("Int64")
     names = {"seconds": "seconds of a fit (median)", "n_parameters": "parameters"}
     return table.rename(columns=names)
@@ -205,7 +208,7 @@ def _text(value):
     return f"{value:.0f}" if abs(value) >= 100 else f"{value:.3f}"
 
 
-def _in_order(frame):
+def in_order(frame):
     """Methods, each group together and in the order of the list of methods."""
     known = list(METHODS)
     groups = list(dict.fromkeys(METHODS[name].group for name in known))
