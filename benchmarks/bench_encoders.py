@@ -75,10 +75,10 @@ def probes(options):
     show("pretrained on 343", feature_figures(small.transform(X), **told))
 
 
-def random_features(records):
+def random_features(records, seed=0):
     """Features of a network with random weights."""
     with torch.random.fork_rng():
-        torch.manual_seed(0)
+        torch.manual_seed(seed)
         network = Compact(voltage_token=True).encoder(12, records.shape[2]).eval()
     with torch.no_grad():
         parts = torch.from_numpy(np.asarray(records)).split(64)

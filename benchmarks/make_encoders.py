@@ -148,16 +148,21 @@ def write(name, shipped, probed, card, tests, options):
 
 def pretrained(cohorts, options, start=None, **changes):
     """A pretrainer that has learned all that the cohorts teach."""
+    settings = {
+        "architecture": Compact(voltage_token=True),
+        "text_encoder": SentenceEncoder(options.text),
+        "max_epochs": options.epochs,
+        "random_state": 0,
+        **OBJECTIVES,
+    }
     model = ECGReportPretrainer(
-        architecture=Compact(voltage_token=True),
-        text_encoder=SentenceEncoder(options.text),
         pretrained=start,
         validation_fraction=None,
         batch_size=64,
         checkpoint_dir=options.checkpoints,
         device="cpu",
         verbose=1,
-        **{**OBJECTIVES, "max_epochs": options.epochs, "random_state": 0, **changes},
+        **{**settings, **changes},
     )
     records = [cohort["X"] for cohort in cohorts]
     return model.fit(records, [list(cohort["codes"]) for cohort in cohorts])

@@ -28,6 +28,12 @@ def macro_auroc(classes, scores):
 
 def with_labels(features, classes, train, test, n_labels=None, n_draws=10):
     """Macro AUROC on the test rows, of all labels or the mean of draws of some."""
+    told = scores_with_labels(features, classes, train, test, n_labels, n_draws)
+    return float(np.mean([macro_auroc(classes[test], scores) for scores in told]))
+
+
+def scores_with_labels(features, classes, train, test, n_labels=None, n_draws=10):
+    """Scores of the test rows by all labels, or by each of some draws of them."""
     rows = np.flatnonzero(train)
     draws = [rows]
     if n_labels is not None:
@@ -35,21 +41,17 @@ def with_labels(features, classes, train, test, n_labels=None, n_draws=10):
         draws = [rng.choice(rows, n_labels, replace=False) for _ in range(n_draws)]
         # A probe of a class needs one of it.
         draws = [own for own in draws if classes[own].sum(axis=0).min() > 0]
-    aurocs = []
-    for own in draws:
-        fitted = probe().fit(features[own], classes[own])
-        scores = fitted.decision_function(features[test])
-        aurocs.append(macro_auroc(classes[test], scores))
-    return float(np.mean(aurocs))
+    fitted = (probe().fit(features[own], classes[own]) for own in draws)
+    return [model.decision_function(features[test]) for model in fitted]
 
 
-def cross_validated(features, classes, patients):
-    """Macro AUROC of out-of-fold scores, 5-fold by patient."""
+def out_of_fold(features, classes, patients):
+    """Scores by probes of other patients, 5-fold."""
     scores = np.empty(classes.shape)
     for train, test in GroupKFold(5).split(features, groups=patients):
         fitted = probe().fit(features[train], classes[train])
         scores[test] = fitted.decision_function(features[test])
-    return macro_auroc(classes, scores)
+    return scores
 
 
 def feature_figures(features, classes, train, test, own=None):
@@ -62,7 +64,8 @@ def feature_figures(features, classes, train, test, own=None):
         if n is None or n < np.sum(train)
     }
     if own is not None:
-        figures["343 raw ECGs, 5-fold by patient"] = cross_validated(*own)
+        found = macro_auroc(own[1], out_of_fold(*own))
+        figures["343 raw ECGs, 5-fold by patient"] = found
     return figures
 
 
