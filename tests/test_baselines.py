@@ -6,8 +6,11 @@ import pickle
 import numpy as np
 import pytest
 import sklearn
+import torch
 from sklearn.base import clone
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import cross_val_score
+from sklearn.preprocessing import scale
 from sksurv.linear_model import CoxnetSurvivalAnalysis, CoxPHSurvivalAnalysis
 from sksurv.metrics import concordance_index_censored
 from sksurv.util import Surv
@@ -25,6 +28,7 @@ from ecgdan_sk.baselines import (
 )
 from ecgdan_sk.baselines._penalised_cox import _log_likelihood, _steepest
 from ecgdan_sk.datasets import make_ecg_cohort
+from ecgdan_sk.losses import cox_loss
 from ecgdan_sk.model_selection import EventKFold
 from ecgdan_sk.records import ECGRecords
 
@@ -166,6 +170,28 @@ def test_a_penalty_that_diverges_alone_is_reached_from_stronger_ones(
     model = PenalisedCox().fit(X, y)
     assert model.alpha_ == expected.alpha_
     assert np.corrcoef(model.predict(X), expected.predict(X))[0, 1] > 0.999
+
+
+def test_an_optimum_that_the_solver_circles_is_reached_from_a_stronger_penalty():
+    # Flags of one early death, as of measurements that are all missing, lie far out.
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(100, 83))
+    time = rng.exponential(np.exp(-X[:, 0]))
+    event = time < 0.3
+    X[:, 3:] = scale(1.0 * (np.arange(100) == time.argmin()))[:, None]
+    y = Surv.from_arrays(event, np.minimum(time, 0.3))
+    model = PenalisedCox(n_alphas=1, alpha_min_ratio=0.9).fit(X, y)
+    alone = {"alphas": [model.alpha_], "l1_ratio": 1e-6, "max_iter": 3000}
+    with pytest.warns(ConvergenceWarning, match="terminated early"):
+        CoxnetSurvivalAnalysis(**alone).fit(X, y)
+    # There the slope of the likelihood and that of the penalty are opposite.
+    log_risk = torch.from_numpy(X @ model.coef_).requires_grad_()
+    observed = [torch.from_numpy(y[name].copy()) for name in ("event", "time")]
+    loss = event.sum() * cox_loss(log_risk, *observed, ties="breslow") / len(X)
+    (slope,) = torch.autograd.grad(loss, log_risk)
+    np.testing.assert_allclose(
+        slope.numpy() @ X, -model.alpha_ * model.coef_, atol=1e-3
+    )
 
 
 def test_free_columns_that_diverge_bear_a_little_penalty(table, monkeypatch):

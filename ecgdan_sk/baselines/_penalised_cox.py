@@ -1,11 +1,13 @@
 """A Cox model that chooses its penalty by the likelihood of unseen patients."""
 
+import warnings
 from numbers import Integral, Real
 from typing import ClassVar
 
 import numpy as np
 import torch
 from sklearn.base import BaseEstimator
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import check_is_fitted, validate_data
 from sksurv.base import SurvivalAnalysisMixin
@@ -19,6 +21,9 @@ from ..records._leads_and_ids import patient_groups
 _RIDGE = 1e-6  # the solver asks for some absolute penalty
 _LITTLE = 0.05  # of the penalty, for free columns that diverge without
 _DIVERGED = 100.0  # between two log risks
+_N_STEPS = 10_000  # of the solver, on its direct way
+# Penalties that lead to the strongest of a path, as its multiples.
+_LEAD_IN = np.geomspace(10.0, 1.0, 6)[:-1]
 
 
 class PenalisedCox(SurvivalAnalysisMixin, BaseEstimator):
@@ -270,19 +275,32 @@ class PenalisedCox(SurvivalAnalysisMixin, BaseEstimator):
     def _held_out(self, X, event, time, train):
         """What the samples left out add to the log partial likelihood, (n_alphas,)."""
         y = _structured(event[train], time[train])
-        coef = self._along(self.alphas_, X[train], y).coef_
+        model = self._along(self.alphas_, X[train], y)
+        coef = model.coef_[:, model.alphas_ <= self.alphas_[0]]
         return _log_likelihood(X @ coef, event, time) - _log_likelihood(
             X[train] @ coef, event[train], time[train]
         )
 
 
 def _converges(model, X, y):
-    """Fit the model; whether its log risks stay finite."""
-    try:
-        model.fit(X, y)
-    except ArithmeticError:
-        return False
-    return np.ptp(X @ model.coef_, axis=0).max() < _DIVERGED
+    """Fit the model; whether the solver converges and log risks stay finite."""
+    own = model.alphas
+    # With few values far out, the solver circles around an optimum that is distant,
+    # but finds it from the optimum of a slightly stronger penalty.
+    for lead_in, factor in (((), 1), (own[0] * _LEAD_IN, 10)):
+        model.set_params(
+            alphas=np.concatenate([lead_in, own]), max_iter=factor * _N_STEPS
+        )
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("error", ConvergenceWarning)
+                model.fit(X, y)
+        except ConvergenceWarning:
+            continue
+        except ArithmeticError:
+            return False
+        return np.ptp(X @ model.coef_, axis=0).max() < _DIVERGED
+    return False
 
 
 def _structured(event, time):
