@@ -142,7 +142,7 @@ def test_a_reference_is_compared_on_the_same_cohorts(cohort):
     assert 0 < row["difference_low"] < row["difference"] < row["difference_high"]
     assert "reference" in report.decision_curve
     text = report.to_markdown()
-    assert "| 4 | AUC | 0." in text
+    assert "| 4 days | AUC | 0." in text
     assert "difference (95 % interval)" in text
 
 
@@ -392,7 +392,7 @@ def test_the_page_tells_all_and_lets_nothing_in(tmp_path):
     )
     path = report.save_html(tmp_path / "page.html", title="Site <b>")
     text = path.read_text(encoding="utf-8")
-    for said in ("Site &lt;b&gt;", "Calibration at time 3", "Decision curve at time 4"):
+    for said in ("Site &lt;b&gt;", "Calibration at 3 days", "Decision curve at 4 days"):
         assert said in text
     assert "<script" not in text
     assert "Jane" not in text
@@ -429,7 +429,7 @@ def test_groups_and_changes_are_drawn(cohort):
     assert drawn.is_small.tolist() == [1, 0]
     value = found.table["value"]["many", 4.0, "calibration slope"]
     assert drawn.values[1] == value
-    assert drawn.ax_.get_xlabel() == "calibration slope at time 4"
+    assert drawn.ax_.get_xlabel() == "calibration slope, 4 days"
     with pytest.raises(ValueError, match="no measure 'AUC' at time None"):
         ForestDisplay.from_subgroups(found, "AUC")
     table = pd.DataFrame({"changed_third": [0.1, 0.2]}, index=["a", "b"])

@@ -11,7 +11,13 @@ from sklearn.model_selection import cross_val_score
 from sksurv.util import Surv
 
 from ecgdan_sk import DualAttentionSurvival, outcomes
-from ecgdan_sk._outcomes import as_target, check_causes, check_outcome, check_survival
+from ecgdan_sk._outcomes import (
+    as_target,
+    check_causes,
+    check_outcome,
+    check_survival,
+    time_told,
+)
 from ecgdan_sk.baselines import survival_forest
 from ecgdan_sk.calibration import CalibratedSurvival
 from ecgdan_sk.datasets import make_ecg_cohort
@@ -555,3 +561,21 @@ def test_a_table_goes_with_the_ids_of_the_ecgs():
     table = pd.DataFrame({"event": EVENT, "days": DAYS}, index=list("abcd"))
     (y,) = aligned_to(X, y=table.iloc[::-1])
     assert as_target(y).tolist() == Surv.from_arrays(EVENT, DAYS).tolist()
+
+
+@pytest.mark.parametrize(
+    ("time", "unit", "words"),
+    [
+        (365, "days", "1 year"),
+        (1825, "days", "5 years"),
+        (1826.25, "days", "5 years"),
+        (3652.5, "days", "10 years"),
+        (1, "days", "1 day"),
+        (400, "days", "400 days"),
+        (1828, "days", "1828 days"),
+        (5, "years", "5 years"),
+        (1, "months", "1 month"),
+    ],
+)
+def test_whole_years_are_told_in_years(time, unit, words):
+    assert time_told(time, unit) == words

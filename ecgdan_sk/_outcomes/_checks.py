@@ -286,9 +286,13 @@ def unit_told(longest, unit):
 
 
 def time_told(time, unit):
-    """A time in words: 1826 days are "5 years"."""
-    scale, name = unit_told(time, unit)
-    return counted(time / scale, name)
+    """A time in words: 1825 or 1826 days are "5 years", and 400 stay "400 days"."""
+    years = round(time / _DAYS_PER_YEAR)
+    # Years of 365 days, or those of the calendar, with at most one leap day more.
+    if unit == "days" and years and 365 * years <= time <= _DAYS_PER_YEAR * years + 1:
+        return counted(years, "years")
+    told = f"{time:g}"
+    return f"{told} {unit.removesuffix('s') if told == '1' else unit}"
 
 
 def counted(number, unit):

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from .._outcomes import time_told
 from ._axes import COLORS, GREY, new_axes, tidy
 
 
@@ -61,7 +62,9 @@ class ForestDisplay:
         self.label = label
 
     @classmethod
-    def from_subgroups(cls, found, measure, *, time=None, reference=None, ax=None):
+    def from_subgroups(
+        cls, found, measure, *, time=None, reference=None, time_unit="days", ax=None
+    ):
         """Draw one measure of each group of `validation.subgroups`.
 
         Parameters
@@ -74,6 +77,8 @@ class ForestDisplay:
             Horizon of the measure; None for a measure without a horizon.
         reference : float or None, default=None
             Position of the reference line, such as 1 for a slope.
+        time_unit : str, default="days"
+            Unit of the times of `y`. 1826 days are told as "5 years".
         ax : Axes or None, default=None
             Axes for the drawing. None makes a figure.
 
@@ -90,6 +95,7 @@ class ForestDisplay:
                 f"There is no measure {measure!r} at time {time}. Known are (time, "
                 f"measure): {known}."
             )
+        label = measure if time is None else f"{measure}, {time_told(time, time_unit)}"
         names = [f"{row.group} ({row.n_events} events)" for row in rows.itertuples()]
         return cls(
             names,
@@ -98,7 +104,7 @@ class ForestDisplay:
             high=rows["high"],
             is_small=rows["is_small"],
             reference=reference,
-            label=measure if time is None else f"{measure} at time {time:g}",
+            label=label,
         ).plot(ax)
 
     @classmethod

@@ -6,6 +6,7 @@ from pathlib import Path
 import pandas as pd
 
 from .. import encoders
+from .._outcomes import time_told
 from .._tensor_files import kind_of
 from .._version import __version__
 from ..datasets import read_ecg
@@ -79,9 +80,9 @@ def _of_package():
 
 def _of_model(model):
     """A fitted model."""
-    network = model.network
+    network, horizon = model.network, time_told(model.horizon, "days")
     lines = [
-        f"Model of {model.outcome}; risks are told by {model.horizon:g} days",
+        f"Model of {model.outcome}; risks are told by {horizon}",
         f"encoder: {model.encoder or 'none'}",
         f"leads: {', '.join(network.leads_in_)}",
         f"length: {network.n_times_in_} samples",

@@ -1,6 +1,7 @@
 """The page of a study: the answer first, then what it rests on."""
 
 from .._html import definitions, document, note, section, table, tag
+from .._outcomes import time_told
 from ..validation._page import STYLE, figures, table_one, told
 from ._charts import c_index_svg, leads_svg, survival_svg
 
@@ -26,7 +27,7 @@ def page(report, title, notes):
         _heading(report, title, notes),
         _answer(report),
         _risk(report),
-        *(figures(report.validation, time, _days(time)) for time in _times(report)),
+        *(figures(report.validation, time) for time in _times(report)),
         _calibration(report),
         _leads(report),
         _cohort(report),
@@ -44,14 +45,6 @@ def _times(report):
     return report.validation.calibration
 
 
-def _days(days):
-    """A time in words."""
-    years = days / _YEAR
-    if abs(years - round(years)) < 1e-9 and years >= 1:
-        return f"{years:.0f} year{'s' if years > 1.5 else ''}"
-    return f"{days:g} days"
-
-
 def _heading(report, title, notes):
     cohort = report.validation.cohort.iloc[0]
     facts = [
@@ -59,7 +52,7 @@ def _heading(report, title, notes):
         ("Patients", told(cohort["patients"])),
         (f"Patients with {report.facts['outcome']}", told(cohort["events"])),
         ("Median follow-up", f"{cohort['median follow-up'] / _YEAR:.1f} years"),
-        ("Risks are told by", _days(report.horizon)),
+        ("Risks are told by", time_told(report.horizon, "days")),
     ]
     said = [*notes, *report.checks.problems, *_few(report)]
     warnings = [tag("p", text, class_="warning") for text in said]
@@ -152,7 +145,7 @@ def _risk(report):
         ),
     )
     names = ["Risk", "Free of it", "95 % interval", "Still at risk"]
-    title = f"By {_days(report.horizon)}"
+    title = f"By {time_told(report.horizon, 'days')}"
     rows = [_at_horizon(*one, report.horizon) for one in _by_risk(curves)]
     beside = tag("div", tag("h3", title), table(title, names, rows))
     return section(
@@ -197,7 +190,7 @@ def _calibration(report):
         rows.append(
             tag(
                 "tr",
-                tag("th", f"{name}, {_days(time)}", scope="row"),
+                tag("th", f"{name}, {time_told(time, 'days')}", scope="row"),
                 *(tag("td", cell, class_="number") for cell in cells),
             )
         )

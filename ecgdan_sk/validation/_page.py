@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from .._html import definitions, document, note, section, table, tag
+from .._outcomes import counted, time_told, unit_told
 from ._charts import calibration_svg, decision_svg, distribution_svg
 
 _TO_WRITE = "to be written by you"
@@ -44,7 +45,7 @@ def page(report, title):
 
 
 def _heading(report, title):
-    facts = [(name, told(v)) for name, v in report.cohort.iloc[0].items()]
+    facts = cohort_told(report).items()
     warnings = [tag("p", text, class_="warning") for text in report.notes]
     return tag("header", tag("h1", title), *warnings, definitions(facts, "facts"))
 
@@ -58,7 +59,7 @@ def _measures(report):
     rows = []
     for (time, name), row in report.table.iterrows():
         cells = [
-            tag("th", "" if np.isnan(time) else f"{time:g}", scope="row"),
+            tag("th", horizon_told(report, time), scope="row"),
             tag("td", name),
             *_numbers(row, "value", ""),
         ]
@@ -85,9 +86,9 @@ def _numbers(row, name, prefix):
     yield tag("td", text, class_="number")
 
 
-def figures(report, time, at=None):
-    """The three drawings at one horizon, which `at` says in words."""
-    at = f"time {time:g}" if at is None else at
+def figures(report, time):
+    """The three drawings at one horizon."""
+    at = horizon_told(report, time)
     result = report.calibration[time]
     curve = report.decision_curve.loc[time]
     outcome = report.distribution.loc[time]
@@ -110,6 +111,21 @@ def figures(report, time, at=None):
     ]
     shown = [tag("figure", drawing, tag("figcaption", text)) for drawing, text in drawn]
     return section(f"At {at}", tag("div", *shown, class_="charts"))
+
+
+def horizon_told(report, time):
+    """A horizon in words, "" for measures without one."""
+    return "" if np.isnan(time) else time_told(time, report.time_unit)
+
+
+def cohort_told(report):
+    """What is known of the cohort, in words."""
+    row = report.cohort.iloc[0]
+    facts = {name: told(value) for name, value in row.items()}
+    scale, unit = unit_told(row["median follow-up"], report.time_unit)
+    if not np.isnan(row["median follow-up"]):
+        facts["median follow-up"] = counted(row["median follow-up"] / scale, unit)
+    return facts
 
 
 def table_one(report):
@@ -154,7 +170,7 @@ def _items():
 def _known(report):
     """Answers from the report itself."""
     row = report.cohort.iloc[0]
-    times = ", ".join(f"{t:g}" for t in report.calibration)
+    times = ", ".join(horizon_told(report, t) for t in report.calibration)
     n = f"{told(row['recordings'])} recordings of {told(row['patients'])} patients"
     known = {
         "4": "An existing model is evaluated.",
@@ -162,7 +178,7 @@ def _known(report):
         "12": "C-indices of Harrell and Uno, AUC, observed over expected events, "
         "calibration intercept, slope and ICI, Brier score and IPA, net benefit; "
         "intervals by resampling patients.",
-        "15": f"Risk of the event by time {times}.",
+        "15": f"Risk of the event by {times}.",
         "21": f"{n}; {told(row['events'])} events.",
         "23": "See the table of measures and the figures above.",
     }

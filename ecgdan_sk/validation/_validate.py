@@ -6,10 +6,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from .._outcomes import time_told
 from ..metrics import calibration, net_benefit
 from ..records import ECGRecords
 from ._measures import bootstrap, interval, measure_index, measures
-from ._page import characteristics, page, told
+from ._page import characteristics, cohort_told, horizon_told, page, told
 from ._predictions import predictions, warn_of_seen
 
 _THRESHOLDS = np.round(np.arange(0.01, 0.51, 0.01), 2)
@@ -46,6 +47,8 @@ class ValidationReport:
         Level of the intervals.
     notes : tuple of str
         Notes to the reader, such as a warning of few events.
+    time_unit : str
+        Unit of the times, with which texts tell them.
     """
 
     table: pd.DataFrame
@@ -57,6 +60,7 @@ class ValidationReport:
     table_one: pd.DataFrame | None
     confidence_level: float
     notes: tuple
+    time_unit: str = "days"
 
     def to_frame(self):
         """The measures as a table.
@@ -96,7 +100,7 @@ class ValidationReport:
         str
             Two tables and a list.
         """
-        cohort = [f"| {name} | {told(v)} |" for name, v in self.cohort.iloc[0].items()]
+        cohort = [f"| {name} | {text} |" for name, text in cohort_told(self).items()]
         lines = ["| cohort | |", "|---|---|", *cohort, "", *self._rows(), ""]
         return "\n".join([*lines, *(f"- {note}" for note in self.notes)]) + "\n"
 
@@ -107,7 +111,7 @@ class ValidationReport:
         rows = [f"| time | measure | value ({level}) |{extra}"]
         rows.append("|---|---|---|" + ("---|---|" if compares else ""))
         for (time, name), row in self.table.iterrows():
-            at = "" if np.isnan(time) else f"{time:g}"
+            at = horizon_told(self, time)
             text = f"| {at} | {name} | {_with_interval(row, 'value', '')} |"
             if compares:
                 change = _with_interval(row, "difference", "difference_")
@@ -128,6 +132,7 @@ def validate(
     fitted_to=None,
     n_bootstrap=1000,
     confidence_level=0.95,
+    time_unit="days",
     n_jobs=None,
     random_state=None,
 ):
@@ -166,6 +171,8 @@ def validate(
         Resampled cohorts. 0 leaves the intervals out.
     confidence_level : float, default=0.95
         Level of the intervals.
+    time_unit : str, default="days"
+        Unit of the times, for the texts. 1826 days are told as "5 years".
     n_jobs : int or None, default=None
         Processes that resample at the same time.
     random_state : int, RandomState instance or None, default=None
@@ -217,7 +224,7 @@ def validate(
             table["difference_low"], table["difference_high"] = limits[:, 2]
     return ValidationReport(
         table,
-        _cohort(found[0]),
+        _cohort(found[0], time_unit),
         {
             float(t): calibration(found[0].y, risk, time=t)
             for t, risk in zip(found[0].times, found[0].risks.T)
@@ -227,7 +234,8 @@ def validate(
         {float(t): risk for t, risk in zip(found[0].times, found[0].risks.T)},
         _table_one(X, found[0]),
         confidence_level,
-        tuple(_notes(found[0])),
+        tuple(_notes(found[0], time_unit)),
+        time_unit,
     )
 
 
@@ -245,7 +253,7 @@ class _Compared:
         return np.concatenate([own, other, own - other])
 
 
-def _cohort(found):
+def _cohort(found, unit):
     """One row of what is known of the cohort."""
     row = {"recordings": len(found), "patients": len(np.unique(found.patients))}
     for cause in range(1, int(found.causes.max()) + 1):
@@ -253,7 +261,7 @@ def _cohort(found):
         row[name] = int((found.causes == cause).sum())
     row["median follow-up"] = _median_follow_up(found)
     for time in found.times:
-        row[f"events by {time:g}"] = int(
+        row[f"events by {time_told(time, unit)}"] = int(
             ((found.causes == 1) & (found.time <= time)).sum()
         )
     return pd.DataFrame([row], dtype=object)
@@ -311,14 +319,14 @@ def _distribution(found):
     return pd.DataFrame(list(rows.values()), index=index, columns=columns)
 
 
-def _notes(found):
+def _notes(found, unit):
     """What a reader must know."""
     for time in found.times:
         n_events = int(((found.causes == 1) & (found.time <= time)).sum())
         if n_events < _FEW_EVENTS:
             yield (
-                f"{n_events} events by time {time:g}: fewer than {_FEW_EVENTS}, so "
-                "that intervals are wide and calibration is hardly known."
+                f"{n_events} events by {time_told(time, unit)}: with fewer than "
+                f"{_FEW_EVENTS}, intervals are wide and calibration is hardly known."
             )
     n_more = len(found) - len(np.unique(found.patients))
     if n_more:
