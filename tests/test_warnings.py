@@ -1,5 +1,6 @@
 """Warnings: they point at the line of the user, whatever runs in between."""
 
+import warnings
 from functools import partial
 from importlib.machinery import ModuleSpec
 from inspect import currentframe
@@ -7,6 +8,8 @@ from threading import Thread
 
 import numpy as np
 import pytest
+from sklearn.base import BaseEstimator
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import cross_val_score
 from sksurv.linear_model import CoxPHSurvivalAnalysis
 from sksurv.util import Surv
@@ -14,6 +17,8 @@ from sksurv.util import Surv
 from ecgdan_sk._warnings import warn
 from ecgdan_sk._warnings._user_line import _is_between
 from ecgdan_sk.model_selection import EventKFold, out_of_fold
+from ecgdan_sk.study._engine import fitted
+from ecgdan_sk.study._folds import warnings_of
 
 PATIENTS = [None, *range(59)]
 
@@ -83,3 +88,21 @@ def test_where_no_line_is_the_users_no_library_is_shown():
 def test_whose_line_it_is(name, spec, expected):
     module = {"__name__": name, "__spec__": spec and ModuleSpec(spec, None)}
     assert _is_between(module) is expected
+
+
+class Warns(BaseEstimator):
+    """Warns as a model does that did not converge, and as a library that ages."""
+
+    def fit(self, X, y):
+        warnings.warn("No convergence.", ConvergenceWarning, stacklevel=2)
+        warnings.warn("An old name.", FutureWarning, stacklevel=2)
+        return self
+
+
+def test_a_study_tells_in_its_log_what_fits_warned_of():
+    for _ in range(2):  # said again, although it was said from the same line
+        _, told = fitted(Warns(), np.zeros((4, 1)), np.zeros(4))
+        assert told == ["No convergence."]
+    results = {("Cox", 0): {"warnings": np.array(told)}}
+    results |= {("Cox", 1): {"warnings": np.array([], dtype=str)}}
+    assert warnings_of(results) == ["1 of 2 fits of 'Cox' warned: No convergence."]

@@ -105,7 +105,7 @@ class Study:
         start = perf_counter()
         estimator = self._estimator(task, task.method, len(train))
         groups = draw.groups(train)
-        model = fitted(estimator, X[train], draw.y[train], groups)
+        model, _ = fitted(estimator, X[train], draw.y[train], groups)
         seconds = perf_counter() - start + seconds * len(train)
         curves = np.asarray(model.predict_survival_function(X[test]))
         risk = model.predict(X[test])

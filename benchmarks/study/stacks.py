@@ -58,7 +58,7 @@ def _risks(estimator, X, draw, train, test):
 
     def centred(train, test):
         # The origin of log risks differs between fits.
-        model = fitted(estimator, X[train], draw.y[train], draw.groups(train))
+        model, _ = fitted(estimator, X[train], draw.y[train], draw.groups(train))
         return model.predict(X[test]) - model.predict(X[train]).mean()
 
     inside = np.empty(len(train))

@@ -11,6 +11,8 @@ from tqdm.auto import tqdm
 from .._jobs import lasting_jobs
 from ..model_selection import fit_by_patient
 
+_OF_DEVELOPERS = (DeprecationWarning, PendingDeprecationWarning, FutureWarning)
+
 
 def run_missing(function, calls, store, n_jobs, title, unit="job", verbose=1):
     """Results of a function for those of {step: arguments} that are not in the store.
@@ -36,15 +38,19 @@ def one_thread():
 
 
 def fitted(model, X, y, groups=None):
-    """A clone of a model, fitted with patients kept together where it can.
+    """A clone of a model, fitted with patients kept together where it can be.
 
-    Broken off where the user does so: half a training is no result.
+    Returns it with the texts of the warnings of the fit, each once. A fit that the user
+    breaks off ends the study: half a training is no result.
     """
     model = clone(model) if hasattr(model, "get_params") else model
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore")
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        for category in _OF_DEVELOPERS:
+            warnings.simplefilter("ignore", category)
         warnings.filterwarnings("error", "Training was interrupted")
         try:
-            return fit_by_patient(model, X, y, groups)
+            model = fit_by_patient(model, X, y, groups)
         except UserWarning as error:
             raise KeyboardInterrupt from error
+    return model, sorted({str(warning.message) for warning in told})

@@ -1,6 +1,7 @@
 """Every model on every fold, each kept as soon as it is finished."""
 
 import warnings
+from collections import Counter
 from contextlib import contextmanager
 from dataclasses import dataclass
 from time import perf_counter
@@ -52,8 +53,22 @@ def run_folds(plan, store, n_jobs, verbose):
     return {task: store.load(step) for step, task in steps.items()}
 
 
+def warnings_of(results):
+    """Lines that tell which warnings the fits of each model gave, and how many did."""
+    fits = Counter(method for method, _ in results)
+    told = Counter(
+        (method, str(text))
+        for (method, _), arrays in results.items()
+        for text in arrays["warnings"]
+    )
+    return [
+        f"{n} of {fits[method]} fits of {method!r} warned: {text}"
+        for (method, text), n in told.items()
+    ]
+
+
 def fitted_by(plan, method, rows):
-    """A model fitted to some rows."""
+    """A model fitted to some rows, and the texts of the warnings of the fit."""
     entry = plan.methods[method]
     X = plan.inputs.rows(entry.source, rows)
     groups = None if plan.groups is None else plan.groups[rows]
@@ -78,10 +93,11 @@ def _run(plan, method, fold, splits, store, step):
     train, test = splits[fold]
     start = perf_counter()
     with one_thread(), _as_checked():
-        model = fitted_by(plan, method, train)
+        model, told = fitted_by(plan, method, train)
         X = plan.inputs.rows(plan.methods[method].source, test)
         arrays = {
             "test": test,
+            "warnings": np.array(told, dtype=str),
             "score": np.asarray(model.predict(X), np.float64),
             "risks": risks_by(model, X, np.asarray(plan.times)),
         }

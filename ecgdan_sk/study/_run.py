@@ -19,7 +19,7 @@ from ..validation._page import characteristics
 from . import _scores as scores
 from ._checks import check_ecgs, digests_of
 from ._engine import one_thread
-from ._folds import Plan, fitted_by, run_folds
+from ._folds import Plan, fitted_by, run_folds, warnings_of
 from ._inputs import make_inputs, usable
 from ._methods import NETWORK, NETWORKS, methods_for
 from ._model import StudyModel
@@ -178,6 +178,8 @@ def run_study(
     )
     results = run_folds(plan, store, n_jobs, verbose)
     log.say(f"{len(results)} fits are there")
+    for line in warnings_of(results):
+        log.say(line)
     model = _final_model(plan, out / "model", encoder, times[0], outcome, log)
     rank, risks = scores.pooled(plan, results, NETWORK)
     report = StudyReport(
@@ -281,10 +283,12 @@ def _final_model(plan, path, encoder, horizon, outcome, log):
     """The network fitted to all, from its folder if it is there."""
     if path.exists():
         return StudyModel.load(path)
-    network = fitted_by(plan, NETWORK, np.arange(len(plan.y)))
+    network, told = fitted_by(plan, NETWORK, np.arange(len(plan.y)))
     model = StudyModel(network, str(encoder), horizon, outcome)
     model.save(path)
     log.say("the final model is fitted")
+    for text in told:
+        log.say(f"its fit warned: {text}")
     return model
 
 
