@@ -17,12 +17,13 @@ from .._beats._delineation import (
 )
 from .._beats._detection import BEFORE, Beats, find_beats
 from .._beats._pacing import typical_lag
+from ._lead_quality import QRS_IN_MV, lead_issues
 
 _MOST_MISSING = 0.2  # part of a lead that may be interpolated
 _PACED = 150, 12  # samples before and behind the onset of a QRS that a spike paces
 _FLAT = 0.01  # peak to peak, of that of the typical lead
+_LEAST_GOOD = 0.5  # part of the recorded leads
 _LEAST_SIMILARITY = 0.75  # of the beats of one recording
-_SPAN_IN_MV = (0.05, 6.0)  # of the QRS in a typical lead
 _NOISY = 6.0  # times the noise of the typical lead
 _LIMB_FROM_I_II = np.array([[-1, 1], [-0.5, -0.5], [1, -0.5], [-0.5, 1]])
 
@@ -69,12 +70,12 @@ def delineated(ecg, rate, reasons):
 
     `ecg` (12, T) in mV at `rate` Hz, leads in the standard order, absent ones NaN.
     """
-    ecg = usable(ecg, reasons)
+    if ecg.shape[1] < rate:
+        reasons.append("shorter than 1 s")
+        return None
+    ecg = _usable(ecg, rate, reasons)
     present = np.isfinite(ecg[:, 0])
-    if not present.any() or ecg.shape[1] < rate:
-        reasons.append(
-            "shorter than 1 s" if present.any() else "no lead holds a signal"
-        )
+    if not present.any():
         return None
     beats = find_beats(ecg[present], rate)
     if beats is None:
@@ -93,7 +94,7 @@ def _of_beats(beats, present, reasons):
     quiet = noise <= max(_NOISY * np.median(noise), 0.1 * span)
     rows = np.flatnonzero(present)
     if not quiet.all():
-        reasons.append(f"noise in {_names(rows[~quiet])}")
+        reasons.append(f"noisy: {_names(rows[~quiet])}")
     median, at, paced, spike_end = _fiducials(beats, beats.median[quiet])
     reliability = p_reliability(beats.windows[:, quiet], at)
     rr = np.diff(beats.positions)
@@ -159,8 +160,42 @@ def _why_no_p(rr):
     return "no reliable P wave, irregular as atrial fibrillation"
 
 
-def usable(ecg, reasons):
-    """The ECG with gaps interpolated, III, aVR, aVL, aVF derived, dead leads NaN."""
+def _usable(ecg, rate, reasons):
+    """The ECG with gaps interpolated, limb leads derived, and bad leads NaN.
+
+    All leads are NaN if fewer than half of those that were recorded are good.
+    """
+    ecg = _filled(ecg, reasons)
+    recorded = np.isfinite(ecg[:, 0])
+    state = np.full(12, "absent", dtype=object)
+    if recorded.any():
+        state[recorded] = lead_issues(ecg[recorded], rate)
+    ecg[state != ""] = np.nan
+    _derive_limb_leads(ecg, state)
+    span = np.ptp(ecg, axis=1)
+    if (state == "").any():
+        state[span <= _FLAT * np.nanmedian(span)] = "flat"
+    ecg[state == "flat"] = np.nan
+    for name in dict.fromkeys(state[state != ""]):
+        reasons.append(f"{name}: {_names(np.flatnonzero(state == name))}")
+    n_good, n_recorded = (state[recorded] == "").sum(), recorded.sum()
+    if n_good < _LEAST_GOOD * n_recorded or not recorded.any():
+        why = f"too few good leads, {n_good} of {n_recorded}"
+        reasons.append(why if recorded.any() else "no lead holds a signal")
+        ecg[:] = np.nan
+    return ecg
+
+
+def _derive_limb_leads(ecg, state):
+    """III, aVR, aVL, aVF in place, where they are absent and I and II are good."""
+    if (state[:2] == "").all():
+        derived = np.flatnonzero(state[2:6] == "absent")
+        ecg[2 + derived] = _LIMB_FROM_I_II[derived] @ ecg[:2]
+        state[2 + derived] = ""
+
+
+def _filled(ecg, reasons):
+    """The ECG with short gaps interpolated, and leads with longer ones NaN."""
     ecg = np.where(np.isfinite(ecg), ecg, np.float32(np.nan))
     missing = np.isnan(ecg).mean(axis=1)
     gaps = (missing > 0) & (missing <= _MOST_MISSING)
@@ -170,17 +205,6 @@ def usable(ecg, reasons):
     if gaps.any():
         reasons.append(f"gaps interpolated in {_names(np.flatnonzero(gaps))}")
     ecg[missing > _MOST_MISSING] = np.nan
-    absent = np.isnan(ecg[:, 0])
-    if absent[2:6].any() and not absent[:2].any():
-        derived = np.flatnonzero(absent[2:6])
-        ecg[2 + derived] = _LIMB_FROM_I_II[derived] @ ecg[:2]
-        absent = np.isnan(ecg[:, 0])
-    span = np.ptp(ecg, axis=1)
-    flat = span <= _FLAT * np.nanmedian(span) if not absent.all() else ~absent
-    ecg[flat] = np.nan
-    for state, rows in [("absent", absent), ("flat", flat)]:
-        if rows.any():
-            reasons.append(f"{state}: {_names(np.flatnonzero(rows))}")
     return ecg
 
 
@@ -195,7 +219,7 @@ def _in_mv(beat, at, reasons):
     """Whether the QRS of a typical lead is as high as it can be in mV."""
     span = np.ptp(beat[:, int(at.qrs_onset) : int(at.qrs_offset) + 1], axis=1)
     typical = np.nanmedian(span)
-    if _SPAN_IN_MV[0] < typical < _SPAN_IN_MV[1]:
+    if QRS_IN_MV[0] < typical < QRS_IN_MV[1]:
         return True
     reasons.append(f"not in mV: a QRS of {typical:.3g}")
     return False

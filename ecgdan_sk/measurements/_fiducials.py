@@ -11,7 +11,7 @@ from .._beats._leads import agreed, lead_fiducials
 from ..records import LEADS
 from ..records._records import as_records
 from ..records._signal_checks import known_rate
-from ._delineated import delineated, usable
+from ._delineated import delineated
 
 _COLUMNS = ["ecg", "beat", "dominant", "lead", "wave"]
 _MARKS = ["onset_ms", "peak_ms", "offset_ms"]
@@ -44,8 +44,10 @@ def delineate(X, sampling_rate=None, *, n_jobs=None):
         whether the beat has the morphology of the median beat, ``lead`` is a name of
         `LEADS` or "global", ``wave`` is "P", "QRS" or "T"; ``onset_ms``, ``peak_ms``
         and ``offset_ms`` are from the start of the recording. A wave that is not
-        visible in a lead has no row. T has no onset, a global wave has no peak, and
-        beats of another morphology have no P.
+        visible in a lead has no row, nor has a lead that is flat, clipped, noisy or
+        without an electrode; an ECG of which fewer than half of the recorded leads are
+        good has none at all. T has no onset, a global wave has no peak, and beats of
+        another morphology have no P.
 
     See Also
     --------
@@ -81,9 +83,8 @@ def _waves_of(ecg, rate, number):
     found = delineated(ecg, rate, [])
     if found is None:
         return []
-    ecg = usable(ecg, [])
     quiet = np.isfinite(found.beat[:, 0])
-    present = np.isfinite(ecg[:, 0])
+    present = np.isfinite(found.noise)
     beats = found.beats
     windows = all_windows(beats)[:, quiet[present]]
     leads, noise = np.array(LEADS, dtype=object)[quiet], found.noise[quiet]

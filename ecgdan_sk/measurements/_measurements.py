@@ -24,8 +24,10 @@ class ECGMeasurements(TransformerMixin, BaseEstimator):
 
     QRS complexes are detected on all leads together and grouped by morphology. The
     aligned median of the dominant beats is delineated globally: from the earliest onset
-    to the latest offset in any lead. A value that cannot be measured is NaN; `quality`
-    gives the reason. An ECG is measured only once in a process.
+    to the latest offset in any lead. Leads that are flat, clipped, noisy or without an
+    electrode, as `SignalQuality` finds them, are left out; if fewer than half of the
+    recorded leads are good, nothing is measured. A value that cannot be measured is
+    NaN; `quality` gives the reason. An ECG is measured only once in a process.
 
     Parameters
     ----------
@@ -50,6 +52,7 @@ class ECGMeasurements(TransformerMixin, BaseEstimator):
     See Also
     --------
     ecgdan_sk.preprocessing.MedianBeat : The median beat itself.
+    ecgdan_sk.preprocessing.SignalQuality : Score and issue of each lead.
 
     Notes
     -----
@@ -173,8 +176,8 @@ class ECGMeasurements(TransformerMixin, BaseEstimator):
         Parameters
         ----------
         X : array-like or ECGRecords of shape (n_samples, n_leads, n_times)
-            ECGs in mV. Short gaps (NaN) are interpolated. A lead that is mostly NaN or
-            flat counts as absent.
+            ECGs in mV. Short gaps (NaN) are interpolated. A lead that is mostly NaN
+            counts as absent.
 
         Returns
         -------
@@ -206,7 +209,7 @@ class ECGMeasurements(TransformerMixin, BaseEstimator):
         -------
         DataFrame of shape (n_samples, 3)
             ``score`` from 0 to 1, ``n_beats`` found, and ``reasons``: missing or
-            doubtful values as text, empty if there are none.
+            doubtful values as text, such as "noisy: V1, V2", empty if there are none.
         """
         rows = [(score, n, "; ".join(why)) for _, why, (score, n) in self._measure(X)]
         return pd.DataFrame(rows, columns=["score", "n_beats", "reasons"])

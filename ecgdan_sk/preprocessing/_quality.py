@@ -11,7 +11,10 @@ from ..records._signal_checks import RATE_LIMITS, check_ecg, in_parts
 from ._transformer import ECGTransformer
 
 _ISSUES = np.array(["flat", "clipped", "noisy", "electrode off"], dtype=object)
-_STILL = 0.004  # mV, peak to peak over 0.2 s, below which a lead is flat
+ACCEPTABLE = 0.3  # the lowest score of a lead that is used
+_STILL = 0.004  # mV, peak to peak over 1 s, below which a lead is flat
+_AWAY = 0.2  # of the height of a lead; a limit nearer to its mean is its baseline
+_HIGHEST = 120.0  # Hz that are looked at
 _WANDER = 1.0  # mV, standard deviation below 0.5 Hz that halves the score
 _CHUNK = 256
 
@@ -19,10 +22,11 @@ _CHUNK = 256
 class SignalQuality(ECGTransformer):
     """Score leads and recordings, and make unusable leads absent.
 
-    The score of a lead, 0 to 1, is the lowest of four: the share of its length that is
-    not flat; a score for clipping, 0 if 2 % of the samples are at its limits; the share
-    of its power between 5 and 30 Hz that is not noise, estimated from the power above
-    40 Hz; and a score for the wander of a detached electrode.
+    The score of a lead, 0 to 1, is the lowest of four: the share of its seconds that
+    are not flat; a score for clipping, 0 if 2 % of the samples are at its limits (a
+    limit near the mean is a baseline without noise, and does not count); the share of
+    its power between 5 and 30 Hz that is not noise, estimated from the power above 40
+    Hz; and a score for the wander of a detached electrode.
 
     Parameters
     ----------
@@ -56,7 +60,7 @@ class SignalQuality(ECGTransformer):
         "sampling_rate": RATE_LIMITS,
     }
 
-    def __init__(self, threshold=0.3, *, sampling_rate=None):
+    def __init__(self, threshold=ACCEPTABLE, *, sampling_rate=None):
         self.threshold = threshold
         self.sampling_rate = sampling_rate
 
@@ -104,9 +108,7 @@ class SignalQuality(ECGTransformer):
             "absent", "flat", "clipped", "noisy", "electrode off", or nothing, as str.
         """
         parts, absent = self._parts(X)
-        worst = _ISSUES[parts.argmin(axis=2)]
-        found = np.where(parts.min(axis=2) < self.threshold, worst, "")
-        return np.where(absent, "absent", found).astype(object)
+        return np.where(absent, "absent", issues(parts, self.threshold)).astype(object)
 
     def select(self, X, *, min_score=0.5):
         """Recordings of sufficient quality.
@@ -127,7 +129,7 @@ class SignalQuality(ECGTransformer):
 
     def _apply(self, X, rate):
         X = X.copy()
-        X[_scores(X, self._known_rate(rate)).min(axis=2) < self.threshold] = np.nan
+        X[scores(X, self._known_rate(rate)).min(axis=2) < self.threshold] = np.nan
         return X, rate
 
     def _parts(self, X):
@@ -136,38 +138,51 @@ class SignalQuality(ECGTransformer):
         records = as_records(X)
         rate = self._known_rate(records.sampling_rate)
         found = [
-            (_scores(part, rate), np.isnan(part[:, :, 0]))
+            (scores(part, rate), np.isnan(part[:, :, 0]))
             for part in in_parts(check_ecg(records.signals))
         ]
         return tuple(np.concatenate(values) for values in zip(*found))
 
 
-def _scores(X, rate):
+def issues(scores, threshold=ACCEPTABLE):
+    """What is worst in the leads whose lowest score is below the threshold, else ""."""
+    worst = _ISSUES[scores.argmin(axis=-1)]
+    return np.where(scores.min(axis=-1) < threshold, worst, "")
+
+
+def scores(X, rate):
     """Not flat, not clipped, not noisy, not off: (n_samples, n_leads, 4)."""
-    scores = np.zeros((*X.shape[:2], len(_ISSUES)))
+    found, absent = np.zeros((*X.shape[:2], len(_ISSUES))), np.isnan(X[:, :, 0])
     for first in range(0, len(X), _CHUNK):
         part = slice(first, first + _CHUNK)
-        filled = np.nan_to_num(X[part])
-        scores[part] = np.stack(
-            [_moving(filled, rate), _unclipped(filled), *_clean_and_on(filled, rate)], 2
+        filled = np.where(absent[part, :, None], np.float32(0), X[part])
+        moving = (swings(filled, rate) > _STILL).mean(axis=2)
+        found[part] = np.stack(
+            [moving, _unclipped(filled), *_clean_and_on(filled, rate)], 2
         )
-    scores[np.isnan(X[:, :, 0])] = 0
-    return scores
+    found[absent] = 0
+    return found
 
 
-def _moving(X, rate):
-    """Share of stretches of 0.2 s in which a lead moves."""
-    width = min(max(int(0.2 * rate), 2), X.shape[2])
+def swings(X, rate):
+    """Peak to peak (n_samples, n_leads, n_parts) of each lead in parts of 1 s.
+
+    A signal without noise may be still between two beats, but not for long.
+    """
+    width = min(max(int(rate), 2), X.shape[2])
     n_parts = X.shape[2] // width
     parts = X[:, :, : n_parts * width].reshape(*X.shape[:2], n_parts, width)
-    return (np.ptp(parts, axis=3) > _STILL).mean(axis=2)
+    return np.ptp(parts, axis=3)
 
 
 def _unclipped(X):
     """One where a lead touches its limits in passing, zero where it stays there."""
     low, high = X.min(axis=2, keepdims=True), X.max(axis=2, keepdims=True)
-    margin = 1e-4 * (high - low)
-    at_limit = (np.minimum(X - low, high - X) <= margin).mean(axis=2)
+    mean, height = X.mean(axis=2, keepdims=True), high - low
+    lowest, highest = low + 1e-4 * height, high - 1e-4 * height
+    lowest = np.where(mean - low >= _AWAY * height, lowest, -np.inf)
+    highest = np.where(high - mean >= _AWAY * height, highest, np.inf)
+    at_limit = ((lowest >= X) | (highest <= X)).mean(axis=2)
     # A few samples at the limits are the peaks of an ECG.
     return np.clip(1 - (at_limit - 0.004) / 0.016, 0, 1)
 
@@ -175,14 +190,22 @@ def _unclipped(X):
 def _clean_and_on(X, rate):
     """Share of the power from 5 to 30 Hz that is no noise, and smallness of wander."""
     n_times = X.shape[2]
-    power = np.abs(fft.rfft(X - X.mean(axis=2, keepdims=True))) ** 2
     hertz = fft.rfftfreq(n_times, 1 / rate)
+    hertz = hertz[hertz < _HIGHEST]
+    spectrum = fft.rfft(X - X.mean(axis=2, keepdims=True))[:, :, : len(hertz)]
+    power = spectrum.real**2 + spectrum.imag**2
     beats = (hertz >= 5) & (hertz <= 30)
-    above = (hertz > 40) & (hertz < min(0.49 * rate, 120))
+    above = (hertz > 40) & (hertz < min(0.49 * rate, _HIGHEST))
     for mains in (50, 60, 100):
         above &= np.abs(hertz - mains) > 1
     # The noise of muscles is about as dense below 30 Hz as above 40.
-    noise = np.median(power[:, :, above], axis=2) / np.log(2) if above.any() else 0
+    noise = _median(power[:, :, above]) / np.log(2) if above.any() else 0
     clean = 1 - noise / (power[:, :, beats].mean(axis=2) + 1e-12)
     wander = np.sqrt(2 * power[:, :, hertz < 0.5].sum(axis=2)) / n_times
     return np.clip(clean, 0, 1), 1 / (1 + (wander / _WANDER) ** 2)
+
+
+def _median(values):
+    """Median over the last axis; sorting is faster here than `np.median`."""
+    n = values.shape[-1]
+    return np.sort(values, axis=-1)[..., (n - 1) // 2 : n // 2 + 1].mean(axis=-1)
