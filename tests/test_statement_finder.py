@@ -156,6 +156,59 @@ def test_codes_in_the_text_are_read():
     assert found("Edit: IMI 15, CRBBB, LVH 50") == {"IMI": 15, "CRBBB": 100, "LVH": 50}
 
 
+# --- statements of one report together
+
+
+@pytest.mark.parametrize(
+    ("text", "statements"),
+    [
+        ("Anterior ischemia. Lateral ischemia, possible.", {"ISCAL": 100}),
+        ("Inferior ischemia. Lateral ischemia.", {"ISCIL": 100}),
+        ("anteriore Ischämie, inferiore Ischämie", {"ISC_": 100}),
+        ("Inferior ischemia. No lateral ischemia.", {"ISCIN": 100}),
+    ],
+)
+def test_ischemia_of_several_walls_is_one(text, statements):
+    assert found(text) == statements
+
+
+@pytest.mark.parametrize(
+    ("text", "counts"),
+    [
+        ("ST elevation.", True),
+        ("Inferior infarct. ST elevation.", False),
+        ("Left bundle branch block. ST elevation.", False),
+        ("No inferior infarct. ST elevation.", True),
+        # What may be there explains nothing that surely is.
+        ("Possible inferior infarct. ST elevation.", True),
+    ],
+)
+def test_st_elevation_belongs_to_its_cause(text, counts):
+    assert ("STE_" in found(text)) == counts
+
+
+@pytest.mark.parametrize(
+    ("text", "likelihood"),
+    [
+        ("überdrehter Linkstyp", 50),
+        ("überdrehter Linkstyp, Linksschenkelblock", None),
+        ("überdrehter Linkstyp, inferiorer Infarkt", None),
+        ("Linkstyp", None),
+        ("überdrehter Linkstyp, linksanteriorer Hemiblock, inferiorer Infarkt", 100),
+    ],
+)
+def test_a_left_axis_without_another_cause_may_be_a_block(text, likelihood):
+    assert found(text).get("LAFB") == likelihood
+
+
+def test_explain_says_what_the_words_count_for():
+    finder = StatementFinder()
+    text = "Inferior infarct. ST elevation. Anterior ischemia. Lateral ischemia."
+    table = finder.explain(text).set_index("words")
+    assert table.loc["st elevation", "code"] == "IMI"
+    assert set(table["code"]) == set(finder.transform([text])[0]) == {"IMI", "ISCAL"}
+
+
 # --- whole collections
 
 

@@ -14,6 +14,7 @@ from ._inputs import as_list, check_free_text
 from ._lexicon import read_lexicon
 from ._reading import read_sentence
 from ._statements import load_statements
+from ._together import together
 from ._words import clean, split_sentences
 
 # Half of the best F1 is the threshold that reaches it (Lipton et al., 2014), and for
@@ -26,7 +27,10 @@ class StatementFinder(TransformerMixin, BaseEstimator):
 
     It looks up the phrases of a lexicon in German, English and Swedish, and tolerates
     typing errors and damaged letters. Words of doubt lower the likelihood of the
-    statements they refer to; words of denial remove them. These rules need no `fit`.
+    statements they refer to; words of denial remove them. Some statements are a part of
+    others: ischemia of several walls is one, ST elevation beside an infarct belongs to
+    it, and a left axis beyond -30 degrees is a possible fascicular block only if no left
+    bundle branch block or inferior infarct explains it. These rules need no `fit`.
     `fit` learns in addition from reports with known statements which statements the
     coders gave to the same words.
 
@@ -153,8 +157,8 @@ class StatementFinder(TransformerMixin, BaseEstimator):
         Returns
         -------
         DataFrame
-            One row for each word or phrase and statement: `code`, `likelihood` in
-            percent (0 where denied), `words` as they were understood, `cues` that
+            One row for each word or phrase and statement: `code` of the statement that
+            the words count for, `likelihood` in percent (0 where denied), `words` as they were understood, `cues` that
             doubted or denied them, and `share`, what each adds to the log odds where
             `fit` has learned (its five largest).
 
@@ -165,7 +169,8 @@ class StatementFinder(TransformerMixin, BaseEstimator):
         """
         (report,) = self._checked([report])
         sentences = self._read(report)
-        rows = [row for sentence in sentences for row in _explained(*sentence)]
+        whole = together(_by_phrases(sentences))
+        rows = [row for sentence in sentences for row in _explained(*sentence, *whole)]
         if getattr(self, "habits_", None) is not None:
             rows += self._learned_rows(report, sentences)
         columns = ["code", "likelihood", "words", "cues", "share"]
@@ -245,7 +250,12 @@ def _remembered(sentence, lexicon):
 
 
 def _by_rules(sentences):
-    """Code -> its highest likelihood; 0 if it is denied and nowhere said."""
+    """Code -> likelihood of a report; 0 if it is denied and nowhere said."""
+    return together(_by_phrases(sentences))[0]
+
+
+def _by_phrases(sentences):
+    """Code -> its highest likelihood in any phrase."""
     found = {}
     for _, items in sentences:
         for item in items:
@@ -259,14 +269,17 @@ def _stated(statements):
     return {code: value for code, value in statements.items() if value > 0}
 
 
-def _explained(words, items):
-    """Rows of `explain` for one sentence."""
+def _explained(words, items, found, part_of):
+    """Rows of `explain` for one sentence, by the statement that the words count for."""
     for item in items:
         said = " ".join(words[item.start : item.end])
         place = " ".join(item.places)
         said = f"{place} {said}" if place and not item.meaning.places else said
         cues = ", ".join(" ".join(words[cue.start : cue.end]) for cue in item.cues)
         for code, likelihood in item.statements().items():
+            if likelihood and code in part_of:
+                code = part_of[code]
+                likelihood = min(likelihood, found[code])
             yield code, likelihood, said, cues, np.nan
 
 
