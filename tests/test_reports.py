@@ -434,6 +434,11 @@ def test_real_codes_are_all_read(ecgdan_data):
 
 # --- free text as statements
 
+def letters(texts):
+    """A language model of sorts: what a text is made of."""
+    return np.array([[text.count(c) + 1 for c in "aeinrst"] for text in texts], float)
+
+
 FREE = [
     "Sinusrhythmus, Linksschenkelblock",
     "sinus rhythm. left bundle branch block.",
@@ -467,17 +472,33 @@ def test_a_report_without_a_statement_is_the_mean_of_all():
     np.testing.assert_allclose(encoded.embeddings[3], everything, atol=1e-6)
 
 
-def test_both_are_the_mean_of_statements_and_words():
+def test_both_are_the_sum_of_centred_statements_and_words():
     texts = FREE[:3]
-    both = ReportEmbedder(length, reports_as="both").fit_transform(texts)
-    parts = [
-        ReportEmbedder(length, reports_as=one).fit_transform(texts).embeddings
-        for one in ("statements", "text")
-    ]
-    unit = [rows / np.linalg.norm(rows, axis=1, keepdims=True) for rows in parts]
-    np.testing.assert_allclose(both.embeddings, sum(unit), rtol=1e-5)
+    reader = ReportEmbedder(letters, reports_as="both")
+    both = reader.fit_transform(texts)
+    expected = 0.0
+    for one in ("statements", "text"):
+        part = ReportEmbedder(letters, reports_as=one).fit_transform(texts).embeddings
+        away = part - part.mean(axis=0)
+        expected = expected + away / np.linalg.norm(away, axis=1, keepdims=True)
+    np.testing.assert_allclose(both.embeddings, expected, rtol=1e-4, atol=1e-5)
     assert both.keys.tolist() == [0, 1, 2]
     assert both.codes is not None
+    # New reports and prompts have the centres of `fit`.
+    again = reader.transform(texts[:2]).embeddings
+    np.testing.assert_allclose(again, both.embeddings[:2], rtol=1e-4, atol=1e-5)
+    code, words = reader.encode(["CLBBB", "nothing that is a statement"])
+    assert np.linalg.norm([code, words], axis=1) == pytest.approx(1)
+    alike = ReportEmbedder(letters, reports_as="statements").fit(texts)
+    away = alike.encode(["CLBBB"])[0] - reader.centres_[0]
+    assert code @ away == pytest.approx(np.linalg.norm(away), rel=1e-4)
+
+
+def test_both_lets_words_differ_where_statements_do_not():
+    texts = FREE[:2]
+    both = ReportEmbedder(letters, reports_as="both").fit_transform(texts)
+    assert both.likelihoods[0].tolist() == both.likelihoods[1].tolist()
+    assert both.embeddings[0] @ both.embeddings[1] == pytest.approx(-1, abs=1e-4)
 
 
 @pytest.mark.parametrize(

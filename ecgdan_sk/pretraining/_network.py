@@ -15,6 +15,8 @@ from ..network import HeadedEncoder
 SHARED_DIM = 128
 # Columns of the target before those of the statements.
 N_COLUMNS = 3
+# Weight of the whole report beside its statements.
+_BESIDE = 0.1
 
 
 class ReportHead(nn.Module):
@@ -177,18 +179,26 @@ class ReportLoss(nn.Module):
             loss = self._error_of_statements(logits, target)
             if not self.by_report:
                 return loss
-            return (loss + self._aligned_with_reports(shared, target)) / 2
-        return self._aligned_with_reports(shared, target)
+            # Which of the batch it is, and not whether: how common a statement is and
+            # how common a report are not the same.
+            return loss + _BESIDE * self._picked_report(shared, *self._pairs(target))
+        key, agreement, allowed = self._pairs(target)
+        if self.alignment == "sigmoid":
+            logits = self.logits(shared, self.texts[key])
+            return sigmoid_loss(logits, agreement, allowed)
+        return self._picked_report(shared, key, agreement, allowed)
 
-    def _aligned_with_reports(self, shared: Tensor, target: Tensor) -> Tensor:
+    def _pairs(self, target: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Report of each ECG (B,); how far two agree, and which pairs count, (B, B)."""
         key, patient = target[:, 1].long(), target[:, 2]
         agreement = self._agreement(key, target[:, N_COLUMNS:])
         # Of one patient, what differs between two reports may be true at both times.
-        allowed = (patient[:, None] != patient) | (key[:, None] == key)
-        logits = self.logits(shared, self.texts[key])
-        if self.alignment == "sigmoid":
-            return sigmoid_loss(logits, agreement, allowed)
-        return infonce_loss(logits, agreement**2, allowed)
+        return key, agreement, (patient[:, None] != patient) | (key[:, None] == key)
+
+    def _picked_report(self, shared, key, agreement, allowed) -> Tensor:
+        """Loss of finding the own report among those of the batch."""
+        similarity = self._similarity(shared, self.texts[key])
+        return infonce_loss(similarity, agreement**2, allowed)
 
     def _error_of_statements(self, logits: Tensor, target: Tensor) -> Tensor:
         """Of how true each is; a report in which none was found tells nothing."""
@@ -201,10 +211,14 @@ class ReportLoss(nn.Module):
 
         For the sigmoid they are log odds, with how common each text is.
         """
-        similarity = self.log_scale.clamp(max=4.6).exp() * shared @ self.place(texts).T
+        similarity = self._similarity(shared, texts)
         if self.alignment != "sigmoid":
             return similarity
         return similarity + self.commonness(self._centred(texts)).T
+
+    def _similarity(self, shared: Tensor, texts: Tensor) -> Tensor:
+        """Cosines (B, K), scaled."""
+        return self.log_scale.clamp(max=4.6).exp() * shared @ self.place(texts).T
 
     def _centred(self, texts: Tensor) -> Tensor:
         return F.normalize(texts - self.mean, dim=1)

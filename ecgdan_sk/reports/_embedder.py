@@ -8,9 +8,9 @@ from ._codes import likelihood_table, statement_lists
 from ._encoded import EncodedReports, distinct
 from ._free_text import (
     READINGS,
+    beside,
     found_statements,
     how_to_read,
-    unit,
     weights_of,
     wordings,
 )
@@ -45,8 +45,9 @@ class ReportEmbedder(BaseEstimator):
     reports_as : {"text", "statements", "both", "auto"}, default="text"
         Reading of free text. "text": its words. "statements": the SCP statements that
         `StatementFinder` finds in it, embedded like SCP codes; a report without any
-        gets the mean of all. "both": the mean of statements and words, each of length
-        one. "auto": "statements", or "text" if no report has a statement.
+        gets the mean of all. "both": the sum of statements and words, each less its
+        mean over the distinct reports of `fit` and of length one. "auto": "statements",
+        or "text" if no report has a statement.
     zero_likelihood : {"present", "drop"}, default="present"
         Meaning of likelihood 0 for a rhythm or form statement. PTB-XL gives most of
         them no likelihood: "present" counts them as certain, "drop" leaves them out, as
@@ -64,6 +65,8 @@ class ReportEmbedder(BaseEstimator):
         Reading of free text; None for codes and matrices.
     codes_ : tuple of str or None
         SCP codes that occurred in `fit`, in the order of the table.
+    centres_ : ndarray of shape (2, n_dims) or None
+        For "both", the mean embeddings of statements and of words; else None.
     n_dims_ : int
         Dimensions of the embeddings.
     statements_ : DataFrame
@@ -179,7 +182,11 @@ class ReportEmbedder(BaseEstimator):
             seen = (likelihoods > 0).any(axis=0)
             self.codes_ = tuple(self.statements_.index[seen])
         self.encoder_ = self._fitted_encoder([content[i] for i in first])
-        encoded = self._encoded(content, likelihoods, keys, first)
+        parts = self._parts(content, likelihoods, first)
+        self.centres_ = None
+        if self.reads_ == "both":
+            self.centres_ = np.stack([part.mean(axis=0) for part in parts])
+        encoded = self._encoded(content, likelihoods, keys, parts)
         self.n_dims_ = encoded.embeddings.shape[1]
         return encoded
 
@@ -207,9 +214,9 @@ class ReportEmbedder(BaseEstimator):
         likelihoods = content if kind == "codes" else None
         if self.reads_ in ("statements", "both"):
             likelihoods = self._found(content)
-        encoded = self._encoded(
-            content, likelihoods, *self._distinct(content, likelihoods)
-        )
+        keys, first = self._distinct(content, likelihoods)
+        parts = self._parts(content, likelihoods, first)
+        encoded = self._encoded(content, likelihoods, keys, parts)
         check_embeddings(encoded.embeddings, n_dims=self.n_dims_)
         return encoded
 
@@ -260,7 +267,11 @@ class ReportEmbedder(BaseEstimator):
             unknown = np.flatnonzero(weights[np.argmax(lost)])[0]
             _check_placed([texts[unknown]], embeddings[[unknown]])
         placed /= placed.sum(axis=1, keepdims=True)
-        return check_embeddings(placed @ embeddings, n_dims=self.n_dims_)
+        prompted = placed @ embeddings
+        if self.reads_ == "both":
+            words = [self._is_words(prompt) for prompt in prompts]
+            prompted = beside(prompted, self.centres_[np.array(words, int)])
+        return check_embeddings(prompted, n_dims=self.n_dims_)
 
     def _read(self, reports, n_samples):
         """Kind and content: texts, likelihoods of all statements, or a matrix."""
@@ -284,10 +295,14 @@ class ReportEmbedder(BaseEstimator):
             return distinct(weights_of(likelihoods), "codes")
         return distinct(content, self.kind_)
 
+    def _is_words(self, prompt):
+        """Whether a prompt is free text, rather than a statement or several."""
+        names = {*self.statements_.index, *self.statements_["superclass"]}
+        return isinstance(prompt, str) and prompt not in names
+
     def _as_statements(self, prompt):
         """A prompt in free text as the statements in it, if there are any."""
-        names = {*self.statements_.index, *self.statements_["superclass"]}
-        if not isinstance(prompt, str) or prompt in names:
+        if not self._is_words(prompt):
             return prompt
         likelihoods = self._found([prompt])[0]
         codes = self.statements_.index[likelihoods > 0]
@@ -315,18 +330,24 @@ class ReportEmbedder(BaseEstimator):
             distinct_content = statement_texts(self.statements_) + words
         return clone(encoder).fit(distinct_content)
 
-    def _encoded(self, content, likelihoods, keys, first):
-        """All that is said of each ECG; what is the same is embedded once."""
-        if self.kind_ == "matrix":
-            return EncodedReports(content, keys)
-        said, parts = tuple(content), []
+    def _parts(self, content, likelihoods, first):
+        """Embeddings of the distinct reports: by statements, by words, or by each."""
+        parts = []
         if likelihoods is not None:
             weights = weights_of(likelihoods[first])
             statements = self._embed(statement_texts(self.statements_))
             parts.append(weights @ statements)
         if self.reads_ in ("text", "both"):
             parts.append(self._embed([content[i] for i in first]))
-        embeddings = parts[0] if len(parts) == 1 else unit(parts[0]) + unit(parts[1])
+        return parts
+
+    def _encoded(self, content, likelihoods, keys, parts):
+        """All that is said of each ECG, from the embeddings of distinct reports."""
+        if self.kind_ == "matrix":
+            return EncodedReports(content, keys)
+        said, embeddings = tuple(content), parts[0]
+        if self.centres_ is not None:
+            embeddings = sum(map(beside, parts, self.centres_))
         embeddings = check_embeddings(embeddings)[keys]
         if likelihoods is None:
             return EncodedReports(embeddings, keys, said)

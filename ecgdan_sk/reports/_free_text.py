@@ -18,6 +18,8 @@ _PLACED_WORDS = {
     "ISC": {"en": "{} ischemia", "de": "{}e Ischämie"},
     "INJ": {"en": "{} subendocardial injury", "de": "{}er Innenschichtschaden"},
 }
+# Less than this from the centre is rounding.
+_SHORTEST = 1e-5
 # Wordings of a statement in one language that a prompt is the mean of.
 _N_WORDINGS = 4
 
@@ -59,9 +61,16 @@ def weights_of(likelihoods):
     return (weights / weights.sum(axis=1, keepdims=True)).astype(np.float32)
 
 
-def unit(embeddings):
-    """Rows of length one."""
-    return embeddings / np.linalg.norm(embeddings, axis=1, keepdims=True)
+def beside(embeddings, centre):
+    """Rows less their centre and of length one, to be added to others.
+
+    All texts are alike to a language model, and all statements, but not the one to the
+    other: uncentred, their sum tells first of all that it is a text and a statement.
+    """
+    away = embeddings - centre
+    length = np.linalg.norm(away, axis=1, keepdims=True)
+    # Where all say the same, what is left is rounding.
+    return (away / np.where(length < _SHORTEST, np.inf, length)).astype(np.float32)
 
 
 @lru_cache(maxsize=1)
