@@ -27,10 +27,10 @@ class StatementFinder(TransformerMixin, BaseEstimator):
 
     It looks up the phrases of a lexicon in German, English and Swedish, and tolerates
     typing errors and damaged letters. Words of doubt lower the likelihood of the
-    statements they refer to; words of denial remove them. Some statements are a part of
-    others: ischemia of several walls is one, ST elevation beside an infarct belongs to
-    it, and a left axis beyond -30 degrees is a possible fascicular block only if no left
-    bundle branch block or inferior infarct explains it. These rules need no `fit`.
+    statements they refer to; words of denial remove them. Statements of one report are
+    read together: ischemia of several walls is one statement, ST elevation beside an
+    infarct belongs to it, and "überdrehter Linkstyp" is a possible fascicular block
+    unless an infarct or another block explains it. These rules need no `fit`.
     `fit` learns in addition from reports with known statements which statements the
     coders gave to the same words.
 
@@ -158,9 +158,9 @@ class StatementFinder(TransformerMixin, BaseEstimator):
         -------
         DataFrame
             One row for each word or phrase and statement: `code` of the statement that
-            the words count for, `likelihood` in percent (0 where denied), `words` as they were understood, `cues` that
-            doubted or denied them, and `share`, what each adds to the log odds where
-            `fit` has learned (its five largest).
+            the words count for, its `likelihood` in percent (0 where denied), `words`
+            as they were understood, `cues` that doubted or denied them, and `share`,
+            what each adds to the log odds where `fit` has learned (its five largest).
 
         Raises
         ------
