@@ -60,6 +60,21 @@ def test_the_whole_report_can_stand_beside_its_statements(cohort):
     assert models["text"].embedder_.codes_ is None
 
 
+def test_what_reads_whole_reports_is_saved(cohort, tmp_path):
+    model = ECGReportPretrainer(reports_as="both", **QUICK)
+    model.fit(cohort.X, cohort.reports)
+    path = tmp_path / "both.safetensors"
+    model.save(path)
+    loaded = ECGReportPretrainer.load(path)
+    prompts = ["CLBBB", "Sinusrhythmus", "rhythm of this patient"]
+    np.testing.assert_array_equal(
+        loaded.zero_shot(cohort.X[:5], prompts), model.zero_shot(cohort.X[:5], prompts)
+    )
+    assert loaded.score(cohort.X, cohort.reports) == model.score(
+        cohort.X, cohort.reports
+    )
+
+
 def test_statements_found_in_text_can_be_classified(cohort):
     model = ECGReportPretrainer(classification_weight=1.0, **QUICK)
     model.fit(cohort.X, cohort.reports)

@@ -434,6 +434,7 @@ def test_real_codes_are_all_read(ecgdan_data):
 
 # --- free text as statements
 
+
 def letters(texts):
     """A language model of sorts: what a text is made of."""
     return np.array([[text.count(c) + 1 for c in "aeinrst"] for text in texts], float)

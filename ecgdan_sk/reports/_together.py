@@ -23,10 +23,10 @@ _BY_AXIS = 50.0
 def together(found):
     """Code -> likelihood of a whole report, and code -> the statement it is a part of.
 
-    Ischemia of several walls is one ischemia. `STE_` is ST elevation without a cause: it
-    has one beside an infarct, an injury or a left bundle branch block. `LAFB` by a left
-    axis alone does not stand beside a left bundle branch block or an inferior infarct,
-    which turn the axis too.
+    Ischemia of several walls is one ischemia. `STE_` is ST elevation without a cause;
+    beside an infarct, an injury or a left bundle branch block it has one. `LAFB` by a
+    left axis alone does not stand beside a left bundle branch block or an inferior
+    infarct, which turn the axis too.
     """
     said = {code: value for code, value in found.items() if value > 0}
     merged, explained = _one_ischemia(said), _explained(said)
