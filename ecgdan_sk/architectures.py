@@ -1,4 +1,4 @@
-"""Architectures: the networks that the estimators can hold, and how to add another."""
+"""Architectures of the networks in the estimators, and a base class for others."""
 
 from ._architectures import Architecture, Compact, Paper
 from ._architectures._weights import read_encoder_weights

@@ -1,4 +1,4 @@
-"""Changes of training ECGs, as pure functions of tensors."""
+"""Random changes of training ECGs, as pure functions of tensors."""
 
 from dataclasses import dataclass
 
@@ -7,7 +7,7 @@ from torch import Tensor
 
 __all__ = ["Augmentation", "crop", "keep_paper_subset", "mask_leads", "mask_spans"]
 
-# Leads that the paper keeps of half of the batches, by their places in `LEADS`.
+# Subsets of leads that the paper keeps in half of the batches, as positions in `LEADS`.
 PAPER_SUBSETS = (
     (0, 1),
     (0, 1, 7),
@@ -19,17 +19,17 @@ PAPER_SUBSETS = (
 
 @dataclass(frozen=True)
 class Augmentation:
-    """What training changes of a batch of ECGs.
+    """Random changes of a batch of ECGs in training.
 
     Parameters
     ----------
     crop : float, default=1.0
-        Share of each ECG that a step sees.
+        Share of each ECG that a training step uses.
     lead_masking : float or "paper", default=0.0
-        Probability with which a lead of half of the ECGs counts as absent; "paper"
-        leaves every second batch one of its five subsets of the twelve leads.
+        Probability of masking each lead, in half of the ECGs. "paper" keeps one of the
+        paper's five subsets of leads, in half of the batches.
     span_masking : float, default=0.0
-        Share of each lead that is replaced by its mean, in stretches.
+        Share of each lead that is replaced by the mean of the lead, in segments.
 
     Examples
     --------
@@ -46,7 +46,7 @@ class Augmentation:
     span_masking: float = 0.0
 
     def __call__(self, x: Tensor, recorded: Tensor) -> tuple[Tensor, ...]:
-        """ECGs as they were, changed ones, leads recorded, and leads still present."""
+        """Cropped ECGs, changed ECGs, mask of recorded leads, mask of present leads."""
         clean = crop(x, self.crop)
         if self.lead_masking == "paper":
             present = keep_paper_subset(recorded)
@@ -57,14 +57,14 @@ class Augmentation:
 
 
 def crop(x: Tensor, fraction: float) -> Tensor:
-    """The same random stretch of every ECG, `fraction` of its length.
+    """Crop all ECGs to the same random segment.
 
     Parameters
     ----------
     x : Tensor of shape (n_samples, n_leads, n_times)
         ECGs.
     fraction : float
-        Share of the samples that is kept, in (0, 1].
+        Length of the segment as a share of the ECG, in (0, 1].
 
     Returns
     -------
@@ -78,16 +78,16 @@ def crop(x: Tensor, fraction: float) -> Tensor:
 
 
 def mask_leads(present: Tensor, probability: float) -> Tensor:
-    """Take leads for absent at random; one at least stays.
+    """Mask leads at random, but keep at least one.
 
-    Half of the ECGs stay as they are, so that all leads together are seen too.
+    Half of the ECGs keep all leads, so that training also uses complete ECGs.
 
     Parameters
     ----------
     present : Tensor of shape (n_samples, n_leads)
         True where a lead was recorded.
     probability : float
-        Of each lead of the other half of the ECGs, to be masked.
+        Probability of masking each lead in the other half of the ECGs.
 
     Returns
     -------
@@ -97,17 +97,17 @@ def mask_leads(present: Tensor, probability: float) -> Tensor:
     draw = torch.rand(present.shape, device=present.device)
     whole = torch.rand(len(present), 1, device=present.device) < 0.5
     masked = present & (whole | (draw >= probability))
-    # Where all would go, the recorded lead with the highest draw stays.
+    # If all leads would be masked, the recorded lead with the highest draw stays.
     best = torch.where(present, draw, -1.0).argmax(1, keepdim=True)
     rescued = torch.zeros_like(present).scatter(1, best, True) & present
     return torch.where(masked.any(1, keepdim=True), masked, rescued)
 
 
 def keep_paper_subset(present: Tensor) -> Tensor:
-    """Leave every second batch one of five subsets of leads, the same for all ECGs.
+    """Keep one of five subsets of leads, with a probability of one half per batch.
 
-    A risk set is then compared by the same leads. An ECG that has none of them keeps
-    all of its own.
+    All ECGs of the batch keep the same subset, so that a risk set is compared by the
+    same leads. An ECG without any of these leads keeps all of its leads.
 
     Parameters
     ----------
@@ -133,16 +133,16 @@ def keep_paper_subset(present: Tensor) -> Tensor:
 
 
 def mask_spans(x: Tensor, share: float, n_spans: int = 5) -> Tensor:
-    """Replace stretches of every lead by the mean of the lead.
+    """Replace segments of every lead by the mean of the lead.
 
     Parameters
     ----------
     x : Tensor of shape (n_samples, n_leads, n_times)
         ECGs.
     share : float
-        Of the samples, that is replaced; less where stretches overlap.
+        Share of the samples that is replaced; less if segments overlap.
     n_spans : int, default=5
-        Stretches per lead.
+        Number of segments per lead.
 
     Returns
     -------

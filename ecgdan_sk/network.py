@@ -1,4 +1,4 @@
-"""The compact dual attention network: leads stay leads until they meet in attention.
+"""The compact dual attention network: leads stay separate until they attend.
 
 `ECGEncoder`, `LinearRisk` and `HeadedEncoder` serve networks of any architecture.
 
@@ -31,15 +31,15 @@ def present_leads(x: Tensor) -> Tensor:
 
 
 class ECGEncoder(nn.Module):
-    """What training and explanations ask of an encoder: ECGs (B, L, T) to (B, Z).
+    """Base class of encoders: ECGs (B, L, T) to latent features (B, Z).
 
-    A subclass gives `forward`; what it does not say otherwise holds for a network
-    without attention, that is trained as a whole.
+    Training and explanations use these methods. A subclass must define `forward`. The
+    other defaults suit a network without attention that is trained as a whole.
 
     Parameters
     ----------
     scale : float, default=1.0
-        Divides the ECG: one number for all leads, so that voltages stay comparable.
+        Divisor of the ECG. All leads share it, so voltages stay comparable.
     """
 
     def __init__(self, scale: float = 1.0) -> None:
@@ -51,17 +51,17 @@ class ECGEncoder(nn.Module):
         raise NotImplementedError
 
     def parts(self, x: Tensor, present: Tensor | None = None) -> tuple[Tensor, ...]:
-        """Latent features (B, Z) first, then what else a decoder starts from."""
+        """Latent features (B, Z), then further inputs of a decoder."""
         return (self(x, present),)
 
     def scaled(self, x: Tensor) -> Tensor:
         """ECGs (B, L, T) in the unit of the network, absent leads as zeros."""
-        # The offset of an electrode says nothing of the heart.
+        # The offset of an electrode carries no information on the heart.
         x = x - x.mean(2, keepdim=True)
         return x.nan_to_num(0.0) / self.scale
 
     def stages(self) -> list[nn.Module]:
-        """What can be trained apart, from the latent features down to the input."""
+        """Parts that can be trained separately, from latent features to the input."""
         return [self]
 
     def attention_maps(
@@ -69,7 +69,7 @@ class ECGEncoder(nn.Module):
     ) -> tuple[Tensor | None, Tensor | None]:
         """Lead (B, H, L, L) and temporal (B, L, H, S) weights; rows sum to one.
 
-        None stands for an attention that there is not, or that is switched off.
+        None means that the network lacks this attention, or that it is switched off.
         """
         return None, None
 
@@ -78,19 +78,19 @@ class ECGEncoder(nn.Module):
         return []
 
     def n_padded(self, n_times: int) -> int:
-        """Zeros that the encoder puts before an ECG of that length."""
+        """Number of zeros that the encoder pads before an ECG of this length."""
         return 0
 
 
 class ResidualBlock(nn.Module):
-    """Two convolutions over time with a shortcut; the same for every lead.
+    """Two convolutions over time with a shortcut. All leads share the weights.
 
     Parameters
     ----------
     n_inputs, n_channels : int
         Channels before and after.
     kernel_size : int
-        Time steps seen by each convolution; odd.
+        Time steps that each convolution covers; odd.
     stride : int
         Time steps of the input per time step of the output.
     """
@@ -117,15 +117,15 @@ class ResidualBlock(nn.Module):
 
 
 class Trunk(nn.Module):
-    """(B, L, T), scaled, to (B, C, L, S): features of each lead on its own, S = T / 16.
+    """Scaled ECGs (B, L, T) to features of each lead (B, C, L, S), where S = T / 16.
 
-    Each lead enters twice: as it is, and with large deflections compressed, so that the
-    shape of P, ST and T is not lost beside a QRS ten times as high.
+    Each lead enters twice: unchanged, and with large deflections compressed. The
+    compressed lead shows the shape of P, ST and T beside a QRS ten times as high.
 
     Parameters
     ----------
     n_channels : int
-        Channels of the result, C; even.
+        Channels of the output, C; even.
     """
 
     def __init__(self, n_channels: int) -> None:
@@ -142,11 +142,11 @@ class Trunk(nn.Module):
         x = x.squeeze(2).unflatten(0, (n_leads, n_samples))
         return x.permute(1, 2, 0, 3)
 
-    # The stem is computed as a convolution over whole strides, whose samples become
-    # channels: with the two channels that it has, convolutions are slow.
+    # A convolution of only two channels is slow. Here the samples of a stride become
+    # channels, and the stem is a convolution over whole strides.
 
     def _strides(self, x: Tensor) -> Tensor:
-        """(B, L, T) to (L B, 16, 1, T / 8 + 1), with the zeros at either end."""
+        """(B, L, T) to (L B, 16, 1, T / 8 + 1), padded with zeros at both ends."""
         (_, before), (_, stride) = self.stem.padding, self.stem.stride
         n_strides = -(-x.shape[2] // stride) + self._taps() - 1
         after = n_strides * stride - before - x.shape[2]
@@ -162,15 +162,15 @@ class Trunk(nn.Module):
         return weight.transpose(2, 3).flatten(1, 2)
 
     def _taps(self) -> int:
-        """Strides that the kernel of the stem covers."""
+        """Number of strides that the kernel of the stem covers."""
         return -(-self.stem.kernel_size[1] // self.stem.stride[1])
 
 
 class TemporalAttention(nn.Module):
-    """Gated attention over time that pools each lead, with its own weights per lead.
+    """Gated attention that pools each lead over time. Each lead has its own weights.
 
-    The twelve modules are computed as one batched product. The gate follows Ilse et
-    al. (2018), "Attention-based deep multiple instance learning".
+    One batched product computes all leads. The gate follows Ilse et al. (2018),
+    "Attention-based deep multiple instance learning".
 
     Parameters
     ----------
@@ -179,7 +179,7 @@ class TemporalAttention(nn.Module):
     n_channels : int
         Channels, C; a multiple of `n_heads`.
     n_heads : int, default=4
-        Attention heads, H, each pooling its share of the channels.
+        Attention heads, H. Each pools an equal share of the channels.
     n_gates : int, default=16
         Width of the gate.
     """
@@ -199,7 +199,7 @@ class TemporalAttention(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Pool (B, C, L, S) over time to one token per lead, (B, L, C)."""
         x = x.permute(2, 0, 3, 1)  # (L, B, S, C)
-        # Pooling first and projecting the pooled is the same, and S times cheaper.
+        # Projecting after pooling gives the same result, S times cheaper.
         pooled = self._weights(x).transpose(1, 2) @ x  # (L, B, H, C)
         values = self.to_value.unflatten(2, (self.n_heads, -1))  # (L, C, H, D)
         return torch.einsum("lbhc,lchd->blhd", pooled, values).flatten(2)
@@ -210,8 +210,8 @@ class TemporalAttention(nn.Module):
 
     def _weights(self, x: Tensor) -> Tensor:
         """Weights (L, H, B, S) of features (L, B, S, C)."""
-        # tanh(signal) = 2 sigmoid(2 signal) - 1: one function for both halves, and in a
-        # fraction of the time that tanh takes.
+        # tanh(signal) = 2 sigmoid(2 signal) - 1, so one sigmoid computes both halves,
+        # in a fraction of the time of tanh.
         factor = self.gate_bias.new_tensor([2.0, 1.0])
         factor = factor.repeat_interleave(self.to_gate.shape[2] // 2)
         bias, weight = self.gate_bias * factor, self.to_gate * factor
@@ -223,7 +223,7 @@ class TemporalAttention(nn.Module):
 
 
 class MeanOverTime(nn.Module):
-    """The ablation of `TemporalAttention`: every moment counts the same."""
+    """Ablation of `TemporalAttention`: all time steps have equal weight."""
 
     def __init__(self, n_leads: int, n_channels: int) -> None:
         super().__init__()
@@ -238,7 +238,7 @@ class MeanOverTime(nn.Module):
 class LeadAttention(nn.Module):
     """Self-attention over leads, as a pre-norm transformer layer.
 
-    Each lead is known by a learned embedding, not by its place in the order.
+    A learned embedding identifies each lead, so the order of the leads is irrelevant.
 
     Parameters
     ----------
@@ -265,7 +265,7 @@ class LeadAttention(nn.Module):
         )
 
     def forward(self, x: Tensor, present: Tensor) -> Tensor:
-        """Tokens (B, L, C) with absent leads masked; `present` is (B, L)."""
+        """Tokens (B, L, C) after attention to the leads that are `present` (B, L)."""
         x = x + self.embedding
         q, k, v = self._project(x)  # three times (B, H, L, D)
         mask = present[:, None, None]
@@ -274,7 +274,7 @@ class LeadAttention(nn.Module):
         return x + self.mlp(self.norm_2(x))
 
     def attention(self, x: Tensor, present: Tensor) -> Tensor:
-        """Weights of shape (B, H, L, L); each row, a query, sums to one."""
+        """Weights of shape (B, H, L, L); rows are queries and sum to one."""
         q, k, _ = self._project(x + self.embedding)
         scores = q @ k.mT / q.shape[-1] ** 0.5
         return scores.masked_fill(~present[:, None, None], -torch.inf).softmax(-1)
@@ -285,21 +285,21 @@ class LeadAttention(nn.Module):
 
 
 class Voltage(nn.Module):
-    """How high each lead is, as a token, beside its shape; it may be unknown.
+    """Token for the amplitude of each lead, which may be unknown.
 
-    It is unknown where the leads are so high on the average that the ECG cannot be in
-    mV: it was normalised. In training it also is in some ECGs at random, so that the
-    network learns to do without.
+    The amplitude is unknown if the average amplitude of the leads is too large for mV,
+    because the ECG was then normalised. In training it is also hidden in some ECGs at
+    random, so that the network learns to work without it.
 
     Parameters
     ----------
     n_channels : int
         Channels of a token, C.
     hidden : float, default=0.3
-        Share of the training ECGs whose voltage is taken for unknown.
+        Share of the training ECGs whose amplitude is hidden.
     """
 
-    # Logarithms of standard deviations in mV: usual; not to be found in mV.
+    # Logarithms of standard deviations: a usual one in mV, and the highest possible.
     _USUAL, _LIMIT = -1.8, -0.5
 
     def __init__(self, n_channels: int, hidden: float = 0.3) -> None:
@@ -308,7 +308,7 @@ class Voltage(nn.Module):
         self.to_token = nn.Linear(2, n_channels)
 
     def forward(self, x: Tensor, present: Tensor) -> Tensor:
-        """(B, L, T) in mV to what is added to the tokens of the leads, (B, L, C)."""
+        """ECGs (B, L, T) in mV to an addition to the lead tokens (B, L, C)."""
         height = (x.nan_to_num(0.0).std(2, correction=0) + 1e-4).log()
         mean = (height * present).sum(1) / present.sum(1).clamp(min=1)
         known = mean < self._LIMIT
@@ -331,13 +331,13 @@ class Encoder(ECGEncoder):
     latent_dim : int, default=64
         Latent features, Z.
     lead_attention, temporal_attention : bool, default=True
-        Whether leads attend to each other, and whether moments are weighted; switching
-        one off is the paper's ablation.
+        Whether leads attend to each other, and whether time steps are weighted. False
+        is an ablation of the paper.
     scale : float, default=1.0
-        Divides the ECG: one number for all leads, so that voltages stay comparable.
+        Divisor of the ECG. All leads share it, so voltages stay comparable.
     voltage_token : bool, default=False
-        Whether each lead is divided by its own height instead, which enters as a token
-        and may be unknown.
+        Whether each lead is divided by its own standard deviation instead. A token then
+        holds the amplitude, which may be unknown.
     """
 
     def __init__(
@@ -370,14 +370,14 @@ class Encoder(ECGEncoder):
         if present is None:
             present = present_leads(x)
         features = self.trunk(self.scaled(x))
-        # What a masked lead shows must not reach a decoder that is to guess it.
+        # A masked lead must not reach the decoder, which has to reconstruct it.
         tokens = self._tokens(features, x, present) * present.unsqueeze(-1)
         if self.across_leads is not None:
             tokens = self.across_leads(tokens, present)
         return self.to_latent(_mean_and_max(tokens, present)), tokens, features
 
     def stages(self) -> list[nn.Module]:
-        """What can be trained apart, from the latent features down to the trunk."""
+        """Parts that can be trained separately, from latent features to the trunk."""
         stages = [self.to_latent, self.across_leads, self.voltage, self.temporal]
         return [stage for stage in [*stages, self.trunk] if stage is not None]
 
@@ -389,7 +389,7 @@ class Encoder(ECGEncoder):
         return x / (x.std(2, correction=0, keepdim=True) + 1e-6)
 
     def _tokens(self, features: Tensor, x: Tensor, present: Tensor) -> Tensor:
-        """One token per lead, (B, L, C), before the leads meet."""
+        """One token per lead, (B, L, C), before the lead attention."""
         tokens = self.temporal(features)
         return tokens if self.voltage is None else tokens + self.voltage(x, present)
 
@@ -398,7 +398,7 @@ class Encoder(ECGEncoder):
     ) -> tuple[Tensor | None, Tensor | None]:
         """Lead (B, H, L, L) and temporal (B, L, H, S) weights; rows sum to one.
 
-        None stands for an attention that is switched off.
+        None means that the attention is switched off.
         """
         if present is None:
             present = present_leads(x)
@@ -421,10 +421,10 @@ class Encoder(ECGEncoder):
 
 
 class Decoder(nn.Module):
-    """Every lead, recorded or absent, from what the encoder made of those present.
+    """Reconstruct every lead, recorded or absent, from the features of present leads.
 
-    Here leads meet: each is restored from its own features over time and from those of
-    the others, mixed by learned weights, and from its token.
+    Learned weights mix the features over time of all leads. Each lead is reconstructed
+    from this mixture and from its token.
 
     Parameters
     ----------
@@ -446,7 +446,7 @@ class Decoder(nn.Module):
     def forward(
         self, parts: tuple[Tensor, ...], present: Tensor, n_times: int
     ) -> Tensor:
-        """What `Encoder.parts` tells of ECGs, to ECGs (B, L, T)."""
+        """Output of `Encoder.parts` to ECGs (B, L, T)."""
         _, tokens, features = parts
         features = features * present[:, None, :, None]
         x = torch.einsum("kl,bcls->bcks", self.mix, features)
@@ -457,7 +457,7 @@ class Decoder(nn.Module):
 
 
 class LinearRisk(nn.Linear):
-    """Latent features (B, Z) to log risks (B,), or (B, n_outputs) where several.
+    """Latent features (B, Z) to log risks (B,), or (B, n_outputs) for several outputs.
 
     Parameters
     ----------
@@ -466,8 +466,8 @@ class LinearRisk(nn.Linear):
     n_outputs : int, default=1
         Outputs, such as one for each cause of an event.
     dropout : float, default=0.0
-        Share of the latent features that training leaves out, the same for all patients
-        of a batch, so that a risk set is compared by the same features.
+        Share of the latent features that training leaves out. All patients of a batch
+        lose the same features, so that a risk set is compared by the same features.
     zero_start : bool, default=False
         Whether all outputs are zero before training.
     """
@@ -500,8 +500,8 @@ class HeadedEncoder(nn.Module):
     head : nn.Module
         Latent features (B, Z) to outputs.
     decoder : nn.Module or None, default=None
-        What `encoder.parts` tells, the mask of present leads and the length T, to ECGs
-        (B, L, T) in the unit of `encoder.scaled`.
+        Output of `encoder.parts`, mask of present leads and length T to ECGs (B, L, T)
+        in the unit of `encoder.scaled`.
     """
 
     def __init__(
@@ -521,7 +521,7 @@ class HeadedEncoder(nn.Module):
 
 
 def _time_conv(n_inputs: int, n_channels: int, kernel_size: int, stride: int):
-    """A convolution over time that never sees two leads."""
+    """Convolution over time that never mixes leads."""
     return nn.Conv2d(
         n_inputs,
         n_channels,
@@ -533,13 +533,13 @@ def _time_conv(n_inputs: int, n_channels: int, kernel_size: int, stride: int):
 
 
 def _compressed(x: Tensor) -> Tensor:
-    """asinh(10 x), with large deflections compressed."""
+    """asinh(10 x), which compresses large deflections."""
     x = 10 * x
     if x.requires_grad:
         return x.asinh()
-    # The same within rounding, in a quarter of the time.
+    # Equal within rounding, in a quarter of the time.
     size = x.abs()
-    # ONNX knows a sign, and not how to copy one.
+    # ONNX has `sign`, but no `copysign`.
     return size.square().add_(1).sqrt_().add_(size).log_().mul_(x.sign())
 
 
@@ -550,7 +550,7 @@ def _normed(
     stride: tuple[int, int] = (1, 1),
     padding: tuple[int, int] = (0, 0),
 ) -> Tensor:
-    """A convolution and its normalisation: one convolution where nothing is trained."""
+    """Convolution and batch normalisation, merged into one convolution in eval mode."""
     if norm.training:
         return norm(F.conv2d(x, weight, None, stride, padding))
     factor = norm.weight * (norm.running_var + norm.eps).rsqrt()
@@ -560,7 +560,7 @@ def _normed(
 
 
 def _mean_and_max(tokens: Tensor, present: Tensor) -> Tensor:
-    """Pool (B, L, C) over the leads that are there, to (B, 2 C)."""
+    """Pool tokens (B, L, C) over the present leads, to (B, 2 C)."""
     there = present.unsqueeze(-1)
     mean = (tokens * there).sum(1) / there.sum(1).clamp(min=1)
     largest = tokens.masked_fill(~there, -torch.inf).amax(1)

@@ -1,9 +1,9 @@
 """The network of the ECG-DAN paper, parameter for parameter (`architecture="paper"`).
 
-Its oddities are kept on purpose, so that published weights give published results: the
-stem mixes the leads and the view after it permutes them, so that a "lead" of the
-attention is no lead of the ECG; some dropout masks are shared along odd axes; a branch
-that is switched off is replaced by a copy of what is left.
+Its oddities are kept on purpose, so that published weights give published results. The
+stem mixes the leads and the view after it permutes them, so a "lead" of the attention
+is not a lead of the ECG. Some dropout masks are shared along odd axes. If a branch is
+switched off, a copy of the other branch replaces it.
 
 Shapes are written with these letters: B batch, T time steps, S = T / 32 steps after the
 trunk, G transformers computed at once, N tokens, D width of a token, H heads.
@@ -26,27 +26,29 @@ __all__ = [
 
 _N_LEADS, _N_HEADS = 12, 8
 _WIDTHS = (4, 8, 16, 16, 16, 16)  # channels before and after each halving
-# Since PyTorch 2.7; before, what is exported is compiled too.
+# PyTorch 2.7 and later have `is_exporting`; before, an export also compiled.
 _is_exporting = getattr(torch.compiler, "is_exporting", torch.compiler.is_compiling)
-_PIECE = 8  # ECGs whose attention stays in the cache of a CPU
+_PIECE = 8  # number of ECGs whose attention fits into the cache of a CPU
 
 
 class PaperAutoencoder(nn.Module):
-    """The published network: ECGs (B, 12, T) to their reconstruction (B, 12, T).
+    """Published network: ECGs (B, 12, T) to their reconstruction (B, 12, T).
 
     Parameters
     ----------
     n_times : int, default=608
-        Samples per lead, T, a multiple of 32; the weights fit this length alone. The
+        Samples per lead, T, a multiple of 32. The weights fit only this length. The
         paper pads median beats of 600 samples at 500 Hz with 4 zeros on each side.
     lead_attention : bool, default=True
-        Attend across leads; False is an ablation of the paper.
+        Whether to attend across leads. False is an ablation of the paper.
     temporal_attention : bool, default=True
-        Attend over time; False is an ablation of the paper.
+        Whether to attend over time. False is an ablation of the paper.
     sequential : bool, default=False
-        Let the lead attention read the temporal output, instead of adding the two.
+        Whether the lead attention reads the output of the temporal attention. Otherwise
+        both read the same input and their outputs are added.
     batchwise_dropout : bool, default=False
-        Share dropout masks as in the published finetuning; changes training only.
+        Whether dropout masks are shared as in the published fine-tuning. This changes
+        training only.
 
     References
     ----------
@@ -113,20 +115,20 @@ class PaperEncoder(nn.Module):
     def attention_maps(self, x: Tensor) -> tuple[Tensor | None, Tensor | None]:
         """Lead (B, 12, 12) and temporal (B, 12, S, S) weights, averaged over heads.
 
-        Rows are queries and sum to one; a branch that is switched off gives None. Call
-        it in eval mode. The name `attention` belongs to the published weights.
+        Rows are queries and sum to one. A branch that is switched off gives None. Call
+        this method in eval mode. (The published weights use the name `attention`.)
         """
         return self.attention.maps(self._trunk(x))
 
     def _trunk(self, x: Tensor) -> Tensor:
-        """What the attention sees, (B, 16, 12, S)."""
+        """Input of the attention, (B, 16, 12, S)."""
         if x.shape[1:] != (_N_LEADS, self.n_times):
             raise ValueError(
                 f"Expected ECGs of shape (n_samples, {_N_LEADS}, {self.n_times}), got "
-                f"{tuple(x.shape)}. The paper's network fits one length: pad or crop "
-                "the ECGs, or build it with their n_times."
+                f"{tuple(x.shape)}. The paper's network fits one length. Pad or crop "
+                "the ECGs, or build the network with their n_times."
             )
-        # The stem writes channels lead by lead, the view reads them feature by feature.
+        # The stem orders channels by lead, but the view reads them by feature.
         return self.encoder(self.input_conv(x).unflatten(1, (4, _N_LEADS)))
 
 
@@ -153,9 +155,9 @@ class PaperDecoder(nn.Module):
 
 
 class PaperRiskHead(nn.Module):
-    """Features (B, `n_features`) to log risk (B, 1), higher for an earlier event.
+    """Features (B, n_features) to log risk (B, 1), higher for an earlier event.
 
-    The published one has one output and a dropout of 0.25.
+    The published head has one output and a dropout of 0.25.
     """
 
     def __init__(
@@ -168,7 +170,7 @@ class PaperRiskHead(nn.Module):
             nn.Linear(n_features, 3),
             nn.ReLU(),
             nn.BatchNorm1d(3),
-            nn.Identity(),  # holds the published place of a dropout that is never used
+            nn.Identity(),  # a dropout that is never used, at its published position
             nn.Linear(3, n_outputs),
         )
         for layer in (self.model[2], self.model[6]):
@@ -220,9 +222,9 @@ class _DualAttention(nn.Module):
         super().__init__()
         if sequential and not (lead_attention and temporal_attention):
             raise ValueError(
-                "sequential=True puts one attention after the other, but "
+                "sequential=True needs both attentions, got "
                 f"lead_attention={lead_attention} and "
-                f"temporal_attention={temporal_attention}. Keep sequential=False in an "
+                f"temporal_attention={temporal_attention}. Set sequential=False for an "
                 "ablation."
             )
         width, shared = 16 * n_steps, batchwise_dropout
@@ -234,7 +236,7 @@ class _DualAttention(nn.Module):
             self.mlp_norm_1 = _twelve(nn.LayerNorm, 16)
             self.time_mlp = _twelve(_MLP, 16)
             self.time_code = _PositionCode(n_steps, 16, axis=None if shared else 1)
-            # Shared over time, not over the patients: so published.
+            # As published, the mask is shared over time, not over patients.
             self.time_dropout = _SharedDropout(0.2, axis=2 if shared else None)
         if lead_attention:
             self.lead_mha = nn.MultiheadAttention(width, _N_HEADS)
@@ -242,7 +244,7 @@ class _DualAttention(nn.Module):
             self.lead_mlp = _MLP(width)
             self.lead_code = _PositionCode(_N_LEADS, width, axis=1)
             self.lead_dropout = nn.Dropout(0.2)
-        self.norm2 = nn.LayerNorm(width)  # of the lead branch, kept in every ablation
+        self.norm2 = nn.LayerNorm(width)  # of the lead branch, even if it is off
         self.pool_dropout = _SharedDropout(0.2, axis=0 if shared else None)
         self.attention_pool_1, self.attention_pool_2 = (
             nn.Sequential(nn.Flatten(1, 2), nn.Conv1d(16 * _N_LEADS, 256, 1))
@@ -274,25 +276,25 @@ class _DualAttention(nn.Module):
         return lead, temporal
 
     def _over_time(self, h: Tensor) -> Tensor:
-        """The twelve temporal transformers at once, (B, 16, 12, S) to the same."""
+        """All twelve temporal transformers at once; (B, 16, 12, S) keeps its shape."""
         tokens, modules = self._time_tokens(h), self._time_modules()
         return _transform(tokens, *modules, self.time_dropout).permute(1, 3, 0, 2)
 
     def _time_tokens(self, h: Tensor) -> Tensor:
-        """One sequence for each row, (12, B, S, 16)."""
+        """One sequence per row, (12, B, S, 16)."""
         return self.time_code(h.permute(2, 0, 3, 1).contiguous())
 
     def _time_modules(self):
         return self.time_norm_1, self.time_mha, self.mlp_norm_1, self.time_mlp
 
     def _across_leads(self, h: Tensor) -> Tensor:
-        """The lead transformer, (B, 16, 12, S) to the same."""
+        """Lead transformer; (B, 16, 12, S) keeps its shape."""
         tokens, modules = self._lead_tokens(h), self._lead_modules()
         out = _transform(tokens, *modules, self.lead_dropout)
         return out[0].unflatten(2, (16, -1)).transpose(1, 2)
 
     def _lead_tokens(self, h: Tensor) -> Tensor:
-        """One token for each row, (1, B, 12, 16 S)."""
+        """One token per row, (1, B, 12, 16 S)."""
         return self.lead_code(h.transpose(1, 2).flatten(2)[None])
 
     def _lead_modules(self):
@@ -301,7 +303,7 @@ class _DualAttention(nn.Module):
 
 
 class _MLP(nn.Module):
-    """Weights of the two linear maps in a transformer, which `_layer` applies."""
+    """Weights of the two linear layers in a transformer; `_layer` applies them."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
@@ -310,7 +312,7 @@ class _MLP(nn.Module):
 
 
 class _PositionCode(nn.Module):
-    """Adds the sinusoidal code of the position to tokens (G, B, N, D); then dropout."""
+    """Sinusoidal position code, added to tokens (G, B, N, D) before dropout."""
 
     def __init__(self, n_tokens: int, width: int, axis: int | None) -> None:
         super().__init__()
@@ -325,7 +327,7 @@ class _PositionCode(nn.Module):
 
 
 class _SharedDropout(nn.Module):
-    """Dropout with one mask for all along `axis`; None is ordinary dropout."""
+    """Dropout with one mask shared along `axis`; None is ordinary dropout."""
 
     def __init__(self, p: float, axis: int | None) -> None:
         super().__init__()
@@ -338,7 +340,7 @@ class _SharedDropout(nn.Module):
 
 
 def _transform(x: Tensor, norms, attentions, mlp_norms, mlps, dropout) -> Tensor:
-    """G pre-norm transformer layers at once: tokens (G, B, N, D) to the same."""
+    """G pre-norm transformer layers at once; tokens (G, B, N, D) keep their shape."""
     weights = (
         _stacked(norms),
         _stacked(attentions, "in_proj_"),
@@ -349,13 +351,13 @@ def _transform(x: Tensor, norms, attentions, mlp_norms, mlps, dropout) -> Tensor
     )
     if _is_exporting():  # for any number of ECGs
         return _layer(x, *weights, dropout)
-    # At once, a CPU would wait for the memory of the scores longer than a loop takes.
+    # On a CPU a loop over pieces is faster, as their scores fit into the cache.
     pieces = x.split(_PIECE if x.is_cpu else max(1, x.shape[1]), 1)
     return torch.cat([_layer(piece, *weights, dropout) for piece in pieces], 1)
 
 
 def _layer(x: Tensor, norm, to_qkv, to_out, mlp_norm, fc1, fc2, dropout) -> Tensor:
-    """Attention and MLP of G layers, their weights given as pairs (weight, bias)."""
+    """Attention and MLP of G layers, with weights as pairs (weight, bias)."""
     weights, values = _attend(_normed(x, norm), to_qkv)
     x = x + _linear((values @ weights).flatten(2, 3).mT, to_out)
     hidden = dropout(F.gelu(_linear(_normed(x, mlp_norm), fc1)))
@@ -363,40 +365,40 @@ def _layer(x: Tensor, norm, to_qkv, to_out, mlp_norm, fc1, fc2, dropout) -> Tens
 
 
 def _attend(x: Tensor, to_qkv) -> tuple[Tensor, Tensor]:
-    """Weights (G, B, H, N, N), a column for each query; values (G, B, H, D / H, N)."""
+    """Weights (G, B, H, N, N), one column per query, and values (G, B, H, D / H, N)."""
     qkv = _linear(x, to_qkv).unflatten(-1, (3, _N_HEADS, -1))
     q, k, v = qkv.permute(3, 0, 1, 4, 5, 2).contiguous()
-    # Written out: a fused kernel is slower with the two dimensions of these heads.
+    # With only two dimensions per head, this is faster than a fused kernel.
     return (k.mT @ (q * q.shape[-2] ** -0.5)).softmax(-2), v
 
 
 def _attention_maps(x: Tensor, norms, attentions, *_) -> Tensor:
-    """Weights (G, B, N, N) averaged over heads, a row for each query."""
+    """Weights (G, B, N, N) averaged over heads, one row per query."""
     normed = _normed(x, _stacked(norms))
     return _attend(normed, _stacked(attentions, "in_proj_"))[0].mean(2).mT
 
 
 def _normed(x: Tensor, weights) -> Tensor:
-    """Layer normalisation of (G, B, N, D), each group with its own scale and shift."""
+    """Layer normalisation of (G, B, N, D), with scale and shift of each group."""
     scale, shift = weights
     normed = F.layer_norm(x, x.shape[-1:])
     return torch.addcmul(shift[:, None, None], normed, scale[:, None, None])
 
 
 def _linear(x: Tensor, weights) -> Tensor:
-    """Affine map of (G, B, N, D), each group with its own weights."""
+    """Affine map of (G, B, N, D), with weights of each group."""
     weight, bias = weights
     out = torch.baddbmm(bias[:, None], x.flatten(1, 2), weight.mT)
     return out.unflatten(1, x.shape[1:3])
 
 
 def _stacked(modules, prefix: str = "") -> tuple[Tensor, Tensor]:
-    """Weight and bias of G modules, each along a new first axis."""
+    """Weights and biases of G modules, stacked along a new first axis."""
     weights, biases = (
         [attrgetter(prefix + kind)(module) for module in modules]
         for kind in ("weight", "bias")
     )
-    if len(modules) == 1:  # a view spares the copy of the large lead layer
+    if len(modules) == 1:  # a view avoids a copy of the large lead layer
         return weights[0][None], biases[0][None]
     return torch.stack(weights), torch.stack(biases)
 
@@ -406,7 +408,7 @@ def _twelve(kind, *args) -> nn.ModuleList:
 
 
 def _initialise(module: nn.Module) -> None:
-    """The published start: Kaiming for convolutions, Xavier for linear maps."""
+    """Published initialisation: Kaiming for convolutions, Xavier for linear layers."""
     if isinstance(module, nn.Conv1d | nn.Conv2d):
         nn.init.kaiming_normal_(module.weight)
     elif isinstance(module, nn.Linear):
@@ -415,39 +417,39 @@ def _initialise(module: nn.Module) -> None:
 
 
 def _checked_length(n_times: int) -> int:
-    """`n_times`, once it is certain that it can be halved five times."""
+    """Return `n_times`, or raise unless it can be halved five times."""
     if n_times < 32 or n_times % 32:
         nearest = max(32, 32 * round(n_times / 32))
         raise ValueError(
             f"The paper's network needs n_times divisible by 32, got {n_times}; the "
-            f"nearest is {nearest}. Pad or crop the ECGs to it."
+            f"nearest is {nearest}. Pad or crop the ECGs to that length."
         )
     return n_times
 
 
 def load_published_checkpoint(path, *, sequential=False, batchwise_dropout=False):
-    """Read a Lightning checkpoint of the published pretraining or finetuning.
+    """Read a Lightning checkpoint of the published pretraining or fine-tuning.
 
     Parameters
     ----------
     path : str or path-like
-        The file. Only tensors and plain values are read from it; none of it is run.
+        Path of the file. Only tensors and plain values are read, and no code is run.
     sequential : bool, default=False
-        Order of the attentions, which the weights do not tell; see `PaperAutoencoder`.
+        Order of the attentions, which the weights do not show. See `PaperAutoencoder`.
     batchwise_dropout : bool, default=False
-        Dropout of further training; see `PaperAutoencoder`.
+        Dropout of further training. See `PaperAutoencoder`.
 
     Returns
     -------
     network : PaperAutoencoder
-        In eval mode, of the length and with the attentions that the weights have.
+        Network in eval mode. The weights determine its length and its attentions.
     head : PaperRiskHead or None
-        In eval mode; None after pretraining, which has no risk head.
+        Head in eval mode. None after pretraining, which has no risk head.
 
     Raises
     ------
     ValueError
-        If the file is damaged, holds other objects, or weights of another network.
+        If the file is damaged, or holds other objects or weights of another network.
 
     Examples
     --------
@@ -475,24 +477,25 @@ def load_published_checkpoint(path, *, sequential=False, batchwise_dropout=False
             risk_head.load_state_dict(head)
     except (KeyError, TypeError, ValueError, RuntimeError) as error:
         raise ValueError(
-            f"{path} does not hold the weights of the paper's network, but such as "
+            f"Expected the weights of the paper's network, but {path} holds "
             f"{', '.join(list(state)[:3]) or 'none'}. Give a checkpoint of the "
-            f"published pretraining or finetuning. ({shorten(str(error), 300)})"
+            f"published pretraining or fine-tuning. ({shorten(str(error), 300)})"
         ) from error
     return network.eval(), risk_head
 
 
 def _read_state(path) -> dict[str, Tensor]:
-    """The weights in a checkpoint that is not trusted."""
+    """Weights in an untrusted checkpoint, by name."""
     try:
         checkpoint = torch.load(path, map_location="cpu", weights_only=True)
         state = checkpoint.get("state_dict", checkpoint)
         return {str(name): value for name, value in state.items()}
     except OSError:
         raise
-    except Exception as error:  # whatever a damaged file makes of the reader
+    except Exception as error:  # a damaged file may raise any error
         raise ValueError(
-            f"{path} cannot be read as a checkpoint of tensors: it is damaged, or "
-            "holds other objects, which could run code and are refused. Fetch the file "
-            'again, or have its owner save {"state_dict": ...} alone.'
+            f"{path} cannot be read as a checkpoint of tensors. Either the file is "
+            "damaged, or it holds other objects, which are refused because they could "
+            'run code. Download it again, or ask its owner to save {"state_dict": ...} '
+            "alone."
         ) from error

@@ -151,7 +151,7 @@ def test_none_of_the_leads_is_refused(records):
         encoders.Encoder("simulated-100hz").fit_transform(others)
     y = _few()[1][:40]
     frank = ECGRecords(np.asarray(records.signals[:40, :3]), 100, leads=["X", "Y", "Z"])
-    with pytest.raises(ValueError, match="of which X has none"):
+    with pytest.raises(ValueError, match="pretrained on the leads .* but X has"):
         DualAttentionSurvival(pretrained="simulated-100hz").fit(frank, y)
 
 

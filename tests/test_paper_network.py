@@ -474,7 +474,7 @@ def test_a_truncated_checkpoint_is_refused(tmp_path, size):
 )
 def test_a_foreign_checkpoint_is_refused(tmp_path, content):
     torch.save(content, tmp_path / "foreign.ckpt")
-    with pytest.raises(ValueError, match="does not hold the weights of the paper's"):
+    with pytest.raises(ValueError, match="Expected the weights of the paper's network"):
         load_published_checkpoint(tmp_path / "foreign.ckpt")
 
 

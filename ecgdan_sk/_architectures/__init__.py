@@ -1,4 +1,4 @@
-"""Networks that an estimator can hold, each behind one face; weights between them."""
+"""Architectures of networks with a common interface, and transfer of weights."""
 
 from ._compact import Compact
 from ._interface import Architecture
@@ -8,7 +8,7 @@ ARCHITECTURES = {"compact": Compact, "paper": Paper}
 
 
 def architecture_of(estimator):
-    """The architecture of an estimator: of its `fit`, or as its parameter tells."""
+    """Architecture of an estimator: from `fit`, else from its parameter."""
     given = getattr(estimator, "architecture_", estimator.architecture)
     return ARCHITECTURES[given]() if isinstance(given, str) else given
 

@@ -1,4 +1,4 @@
-"""The compact network behind the face that all architectures share."""
+"""The compact network as an `Architecture`."""
 
 from numbers import Integral
 
@@ -9,9 +9,9 @@ from ._interface import Architecture
 
 
 class Compact(Architecture):
-    """The network of this package, in which leads stay leads until they meet.
+    """The network of this package, which keeps leads separate until they attend.
 
-    It takes any leads and any length, at a cost in proportion to the length.
+    It takes any leads and any length. Its cost is proportional to the length.
 
     Parameters
     ----------
@@ -22,11 +22,11 @@ class Compact(Architecture):
     lead_attention : bool, default=True
         Whether leads attend to each other.
     temporal_attention : bool, default=True
-        Whether the moments of a lead are weighted, rather than averaged.
+        Whether time steps of a lead are weighted rather than averaged.
     voltage_token : bool, default=False
-        Whether the network sees the shape of each lead, and its height as a token that
-        may be unknown, as ready encoders do: they then read normalised ECGs as well.
-        Otherwise one scale for all leads keeps voltages as they are.
+        Whether each lead is normalised and its amplitude enters as a token, which may
+        be unknown. Ready encoders do so, and can read normalised ECGs too. Otherwise
+        all leads share one scale, so voltages stay comparable.
 
     See Also
     --------
@@ -66,7 +66,7 @@ class Compact(Architecture):
         self.voltage_token = voltage_token
 
     def check(self, leads, n_times):
-        """Raise unless the parameters are valid; leads and length are free.
+        """Raise unless the parameters are valid. Any leads and any length are.
 
         Parameters
         ----------
@@ -78,8 +78,8 @@ class Compact(Architecture):
         super().check(leads, n_times)
         if self.n_channels % 4:
             raise ValueError(
-                f"n_channels must be a multiple of 4, as four attention heads share "
-                f"the channels, got {self.n_channels}."
+                f"n_channels must be a multiple of 4, got {self.n_channels}: four "
+                "attention heads share the channels."
             )
 
     def encoder(self, n_leads, n_times, *, scale=1.0, pretraining=False):
@@ -92,12 +92,12 @@ class Compact(Architecture):
         scale : float, default=1.0
             Typical spread of the ECGs in mV.
         pretraining : bool, default=False
-            Makes no difference here.
+            Ignored.
 
         Returns
         -------
         network.Encoder
-            ECGs to `latent_dim` features.
+            Network from ECGs to `latent_dim` features.
         """
         return Encoder(n_leads, scale=scale, **self.get_params(deep=False))
 
@@ -112,6 +112,6 @@ class Compact(Architecture):
         Returns
         -------
         network.Decoder
-            From features over time and lead tokens.
+            Network from features over time and lead tokens to ECGs.
         """
         return Decoder(n_leads, self.n_channels)

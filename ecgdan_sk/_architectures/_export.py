@@ -1,4 +1,4 @@
-"""Networks written for other programs: ONNX, or torch's own exported programs."""
+"""Export of networks to ONNX and to programs of torch.export."""
 
 import json
 import logging
@@ -13,15 +13,15 @@ from torch import Tensor, nn
 from .._tensor_files import replacing
 
 FORMATS = ("onnx", "torch")
-# Largest deviation of what the file computes from what the network does.
+# Largest difference between the outputs of the file and of the network.
 _TOLERANCE = 1e-5
 
 
 def export_network(path, format, network, leads, n_times, *, output, about):
-    """Write a network of ECGs (n_samples, n_leads, n_times), and check the file.
+    """Write a network for ECGs (n_samples, n_leads, n_times), and check the file.
 
-    `output` names what it gives, `about` is more to say of it, texts by name. Raises
-    RuntimeError, and leaves nothing, if the file does not compute the same.
+    `output` is the name of the output, and `about` holds further texts by name. If the
+    outputs differ, it raises RuntimeError and leaves no file.
     """
     check_format(format)
     network = deepcopy(network).cpu().eval().requires_grad_(False)
@@ -39,18 +39,18 @@ def export_network(path, format, network, leads, n_times, *, output, about):
 
 
 def check_format(format):
-    """Raise unless it is one that networks can be written in."""
+    """Raise unless networks can be written in this format."""
     if format == "torchscript":
         raise ValueError(
-            "TorchScript is deprecated in torch: give format='torch', a program of "
-            "torch.export that torch.export.load reads, or format='onnx'."
+            "format='torchscript' is not supported, because torch deprecates it. Give "
+            "format='torch', a program that torch.export.load reads, or format='onnx'."
         )
     if format not in FORMATS:
         raise ValueError(f"Expected a format of {FORMATS}, got {format!r}.")
 
 
 class Named(nn.Module):
-    """A network whose only input is called `ecg`."""
+    """Network with one input, which is named `ecg`."""
 
     def __init__(self, network: nn.Module) -> None:
         super().__init__()
@@ -61,7 +61,7 @@ class Named(nn.Module):
 
 
 def _example(n_leads, n_times):
-    """Noise in mV, (3, n_leads, n_times); where there are others, a lead is absent."""
+    """Noise in mV, (3, n_leads, n_times), with an absent lead unless it is alone."""
     X = np.random.default_rng(0).normal(0, 0.2, (3, n_leads, n_times))
     X = X.astype(np.float32)
     if n_leads > 1:
@@ -70,7 +70,7 @@ def _example(n_leads, n_times):
 
 
 def _said(leads, output, about):
-    """What the file says of itself, texts by name."""
+    """Metadata of the file, as texts by name."""
     return {
         "input": "ecg",
         "input_shape": "n_samples, n_leads, n_times",
@@ -113,15 +113,15 @@ def _check_same(found, expected, path):
     off = float(np.abs(found - expected).max())
     if not off <= _TOLERANCE * max(1.0, float(np.abs(expected).max())):
         raise RuntimeError(
-            f"What would be written to {path} deviates by {off:.2g} from the network "
-            "itself, so nothing is written. Other versions of torch and onnxscript may "
-            "do better."
+            f"{path} was not written: the outputs of the exported network differ by "
+            f"{off:.2g} from those of the network. Try other versions of torch and "
+            "onnxscript."
         )
 
 
 @contextmanager
 def _quiet():
-    """Without what torch says of its own inside."""
+    """Silence messages of torch about its internals."""
     log = logging.getLogger("torch.onnx")
     level = log.level
     log.setLevel(logging.ERROR)

@@ -1,4 +1,4 @@
-"""What an estimator asks of the network that it holds: one face for all of them."""
+"""Common interface of the networks that an estimator can hold."""
 
 import numpy as np
 from sklearn.base import BaseEstimator
@@ -8,21 +8,21 @@ from ..records._leads_and_ids import lead_names
 
 
 class Architecture(BaseEstimator):
-    """A network that the estimators can hold: its parameters, and how it is made.
+    """Base class of architectures: parameters of a network, and methods that make it.
 
-    A subclass keeps its parameters as scikit-learn's estimators do, so that a search
-    tunes them (`architecture__n_channels`), and gives `latent_dim` and `encoder`. What
-    it does not say otherwise holds for a network that takes any leads and any length.
+    A subclass stores its parameters as scikit-learn's estimators do, so that a search
+    can tune them (`architecture__n_channels`). It must define `latent_dim` and
+    `encoder`. The other defaults suit a network that takes any leads and any length.
 
     Attributes
     ----------
     latent_dim : int
         Latent features of the encoder.
     default_crop : float
-        Share of an ECG that a training step sees, unless the estimator says otherwise.
+        Share of an ECG that a training step uses, unless the estimator sets another.
     leads_stay_leads : bool
-        Whether the encoder knows each lead for itself, so that weights go on to other
-        leads, and attention over time can be drawn on a lead.
+        Whether the encoder keeps leads separate. Then weights can be transferred to
+        other leads, and the temporal attention can be drawn on a lead.
 
     See Also
     --------
@@ -54,11 +54,11 @@ class Architecture(BaseEstimator):
 
     @property
     def name(self):
-        """How files of weights call this architecture."""
+        """Name of this architecture in files of weights."""
         return type(self).__name__
 
     def check(self, leads, n_times):
-        """Raise unless the parameters are valid and the network takes such ECGs.
+        """Raise unless the parameters are valid and the network takes these ECGs.
 
         Parameters
         ----------
@@ -79,14 +79,17 @@ class Architecture(BaseEstimator):
         scale : float, default=1.0
             Typical spread of the ECGs in mV.
         pretraining : bool, default=False
-            Whether it is to be pretrained, rather than to tell risks.
+            Whether the encoder will be pretrained, rather than trained on outcomes.
 
         Returns
         -------
         network.ECGEncoder
-            ECGs to `latent_dim` features.
+            Network from ECGs to `latent_dim` features.
         """
-        raise NotImplementedError(f"{type(self).__name__} must give an encoder.")
+        raise NotImplementedError(
+            f"{type(self).__name__} must define encoder(n_leads, n_times, *, scale, "
+            "pretraining), which returns a network.ECGEncoder."
+        )
 
     def decoder(self, n_leads, n_times):
         """A new decoder, for the auxiliary reconstruction.
@@ -99,15 +102,15 @@ class Architecture(BaseEstimator):
         Returns
         -------
         nn.Module
-            As `network.HeadedEncoder` wants it.
+            Decoder for `network.HeadedEncoder`.
         """
         raise ValueError(
             f"{self!r} has no decoder, which reconstruction_weight needs. Set "
-            "reconstruction_weight=0, or give the architecture a decoder."
+            "reconstruction_weight=0, or define the decoder method."
         )
 
     def risk_head(self, n_outputs, *, dropout, zero_start):
-        """A new head, which makes log risks of latent features.
+        """A new head, from latent features to log risks.
 
         Parameters
         ----------
@@ -121,7 +124,8 @@ class Architecture(BaseEstimator):
         Returns
         -------
         nn.Module
-            Latent features (B, latent_dim) to (B,), or (B, n_outputs) where several.
+            Latent features (B, latent_dim) to (B,), or (B, n_outputs) for several
+            outputs.
         """
         return LinearRisk(
             self.latent_dim, n_outputs, dropout=dropout, zero_start=zero_start
@@ -142,8 +146,8 @@ class Architecture(BaseEstimator):
         Returns
         -------
         dict of str to ndarray
-            By name of the parameter. A lead that pretraining did not know starts from
-            the mean of those that it knew.
+            Values by name of the parameter. A lead that was not in the pretraining
+            starts from the mean of the leads that were.
         """
         self._check_origin(mapping)
         weights, known = dict(mapping["weights"]), tuple(lead_names(mapping["leads"]))
@@ -155,13 +159,13 @@ class Architecture(BaseEstimator):
         return weights
 
     def __sklearn_tags__(self):
-        """A holder of parameters learns nothing."""
+        """Tags of an object that needs no fit."""
         tags = super().__sklearn_tags__()
         tags.requires_fit = False
         return tags
 
     def _check_origin(self, mapping):
-        """Raise unless the weights are those of this very architecture."""
+        """Raise unless the weights belong to this architecture with its parameters."""
         theirs = {"architecture": mapping["architecture"], **mapping["settings"]}
         ours = {"architecture": self.name, **self.get_params(deep=False)}
         for name in ours | theirs:
@@ -173,18 +177,17 @@ class Architecture(BaseEstimator):
                 )
 
     def _places(self, known, wanted):
-        """Where each wanted lead stands among the known ones; None where it is not."""
+        """Position of each wanted lead among the known ones, or None."""
         places = [known.index(lead) if lead in known else None for lead in wanted]
         if not self.leads_stay_leads or all(place is None for place in places):
             raise ValueError(
-                f"The encoder was pretrained on the leads {', '.join(known)}, of which "
-                f"X has {'others' if any(p is not None for p in places) else 'none'}: "
-                f"{', '.join(wanted)}. Give those leads, or pretrain again."
+                f"The encoder was pretrained on the leads {', '.join(known)}, but X "
+                f"has {', '.join(wanted)}. Give the same leads, or pretrain again."
             )
         return places
 
 
 def _for_leads(value, places):
-    """Rows of the leads; one that pretraining did not know starts from their mean."""
+    """Row of each lead; a lead that was not in the pretraining gets the mean."""
     mean = value.mean(0)
     return np.stack([mean if place is None else value[place] for place in places])

@@ -1,4 +1,4 @@
-"""The paper's network in the estimators: any length, absent leads, one interface.
+"""The paper's network as an `Architecture`, for any length and absent leads.
 
 Shapes: B batch, T time steps of the ECG, P time steps after padding.
 """
@@ -13,18 +13,19 @@ from ._interface import Architecture
 
 
 class PaddedPaperEncoder(ECGEncoder):
-    """The published encoder behind the published input: each lead z-scored, padded.
+    """Published encoder with its input: each lead is z-scored and padded.
 
-    An absent lead is zero, as the paper masks leads: its network cannot leave one out.
+    An absent lead is zero, as a masked lead in the paper. The network cannot leave a
+    lead out.
 
     Parameters
     ----------
     n_times : int
-        Samples per lead, T; padded with zeros to a multiple of 32.
+        Samples per lead, T. Zeros pad the ECG to a multiple of 32.
     batchwise_dropout : bool, default=True
-        Share dropout masks as in the published finetuning.
+        Whether dropout masks are shared as in the published fine-tuning.
     **branches : bool
-        Ablations, as of `paper_network.PaperAutoencoder`.
+        Ablations; see `paper_network.PaperAutoencoder`.
     """
 
     def __init__(
@@ -43,8 +44,8 @@ class PaddedPaperEncoder(ECGEncoder):
     def attention_maps(self, x: Tensor, present: Tensor | None = None):
         """Lead (B, 1, 12, 12) and temporal (B, 12, 1, S) weights, or None.
 
-        Averaged over heads; those over time also over their queries, so that they say
-        how much each moment was looked at.
+        Weights are averaged over heads. Temporal weights are also averaged over
+        queries, so they show the attention that each time step receives.
         """
         lead, temporal = self.network.attention_maps(self._input(x, present))
         if lead is not None:
@@ -54,16 +55,16 @@ class PaddedPaperEncoder(ECGEncoder):
         return lead, temporal
 
     def scaled(self, x: Tensor) -> Tensor:
-        """ECGs (B, 12, T) z-scored lead by lead, absent and flat ones as zeros."""
+        """ECGs (B, 12, T) with z-scored leads; absent and flat leads are zeros."""
         x = x - x.mean(2, keepdim=True)
         return (x / x.std(2, correction=0, keepdim=True)).nan_to_num(0.0, 0.0, 0.0)
 
     def stages(self) -> list[nn.Module]:
-        """What can be trained apart, from the attention down to the stem."""
+        """Parts that can be trained separately, from the attention to the stem."""
         return [self.network.attention, self.network.encoder, self.network.input_conv]
 
     def n_padded(self, n_times: int) -> int:
-        """Zeros before an ECG of that length."""
+        """Number of zeros before an ECG of this length."""
         return (self.network.n_times - n_times) // 2
 
     def _input(self, x: Tensor, present: Tensor | None) -> Tensor:
@@ -73,7 +74,7 @@ class PaddedPaperEncoder(ECGEncoder):
 
 
 class PaddedPaperDecoder(PaperDecoder):
-    """The published decoder, of whose ECGs the padding is cut off."""
+    """Published decoder, without the padding of its ECGs."""
 
     def forward(
         self, parts: tuple[Tensor, ...], present: Tensor, n_times: int
@@ -83,7 +84,7 @@ class PaddedPaperDecoder(PaperDecoder):
 
 
 class PaperRisk(PaperRiskHead):
-    """The published risk head, (B, 512) to (B,), or (B, n_outputs) where several."""
+    """Published risk head: (B, 512) to (B,), or (B, n_outputs) for several outputs."""
 
     def forward(self, latent: Tensor) -> Tensor:
         """(B, 512) to (B,), or (B, n_outputs)."""
@@ -91,17 +92,17 @@ class PaperRisk(PaperRiskHead):
 
 
 class Paper(Architecture):
-    """The published network, parameter for parameter; its stem mixes the leads.
+    """The published network, parameter for parameter.
 
-    It takes twelve leads, in the order of `records.LEADS`, and fits one length, which
-    is padded with zeros to a multiple of 32.
+    It takes twelve leads in the order of `records.LEADS`, and its stem mixes them. It
+    fits one length. Zeros pad the ECG to a multiple of 32.
 
     Parameters
     ----------
     lead_attention : bool, default=True
         Whether rows attend to each other.
     temporal_attention : bool, default=True
-        Whether the moments of a row attend to each other.
+        Whether time steps of a row attend to each other.
 
     See Also
     --------
@@ -131,7 +132,7 @@ class Paper(Architecture):
         self.temporal_attention = temporal_attention
 
     def check(self, leads, n_times):
-        """Raise unless the leads are those that the published network knows.
+        """Raise unless the leads are those of the published network.
 
         Parameters
         ----------
@@ -143,9 +144,9 @@ class Paper(Architecture):
         super().check(leads, n_times)
         if tuple(leads) != LEADS:
             raise ValueError(
-                f"architecture='paper' knows the leads {', '.join(LEADS)} in this "
+                f"architecture='paper' needs the leads {', '.join(LEADS)} in this "
                 f"order, but X has {', '.join(leads)}. Use X.select_leads(LEADS), "
-                "which makes the others absent, or architecture='compact'."
+                "which marks missing leads as absent, or architecture='compact'."
             )
 
     def encoder(self, n_leads, n_times, *, scale=1.0, pretraining=False):
@@ -156,15 +157,15 @@ class Paper(Architecture):
         n_leads, n_times : int
             Leads, and samples per lead, of the ECGs.
         scale : float, default=1.0
-            Makes no difference: each lead is z-scored.
+            Ignored, because each lead is z-scored.
         pretraining : bool, default=False
-            Patients share dropout masks as in the published finetuning, unless it is
-            to be pretrained.
+            Whether the encoder will be pretrained. Otherwise patients share dropout
+            masks, as in the published fine-tuning.
 
         Returns
         -------
         network.ECGEncoder
-            ECGs to 512 features.
+            Network from ECGs to 512 features.
         """
         return PaddedPaperEncoder(
             n_times, batchwise_dropout=not pretraining, **self.get_params(deep=False)
@@ -181,12 +182,12 @@ class Paper(Architecture):
         Returns
         -------
         paper_network.PaperDecoder
-            From the latent features alone.
+            Network from latent features to ECGs.
         """
         return PaddedPaperDecoder(_padded_length(n_times))
 
     def risk_head(self, n_outputs, *, dropout, zero_start):
-        """A new head, which makes log risks of latent features.
+        """A new head, from latent features to log risks.
 
         Parameters
         ----------
@@ -200,7 +201,7 @@ class Paper(Architecture):
         Returns
         -------
         paper_network.PaperRiskHead
-            Latent features (B, 512) to (B,), or (B, n_outputs) where several.
+            Latent features (B, 512) to (B,), or (B, n_outputs) for several outputs.
         """
         head = PaperRisk(n_outputs=n_outputs, dropout=dropout)
         if zero_start:
@@ -223,22 +224,22 @@ class Paper(Architecture):
         Returns
         -------
         dict of str to ndarray
-            By name of the parameter.
+            Values by name of the parameter.
         """
         weights = super().weights_for(mapping, leads, n_times)
         if _padded_length(mapping["n_times"]) != _padded_length(n_times):
             raise ValueError(
                 f"The paper's network was pretrained on {mapping['n_times']} samples "
                 f"per lead and fits no other length, but X has {n_times}. Crop or pad "
-                "X, or pretrain the compact network, which fits any."
+                "X, or pretrain the compact network, which fits any length."
             )
         return weights
 
 
 def pad(x: Tensor, n_times: int) -> Tensor:
-    """The middle of a longer `x`, or zeros on both sides of a shorter one."""
+    """Pad `x` with zeros on both sides, or keep its middle if it is longer."""
     missing = n_times - x.shape[-1]
-    # Halves that round alike, so that padding and cutting undo each other.
+    # Both halves round in the same way, so that cropping reverts padding.
     before = abs(missing) // 2 * (1 if missing > 0 else -1)
     return F.pad(x, (before, missing - before))
 

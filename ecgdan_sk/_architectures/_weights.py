@@ -1,4 +1,4 @@
-"""Weights of an encoder between estimators: what they are of, and whether they fit."""
+"""Transfer of encoder weights between estimators, with checks that they fit."""
 
 import os
 
@@ -18,18 +18,17 @@ _KEYS = (
 
 
 def check_known(architecture):
-    """Raise unless a file can tell the architecture without code."""
+    """Raise unless a file can describe the architecture without code."""
     if not isinstance(architecture, (str, *ARCHITECTURES.values())):
         raise TypeError(
             f"Cannot save a model with architecture={architecture!r}: a file holds no "
-            "code, and ecgdan_sk knows no network of that kind to fill with its "
-            "weights. Keep the estimator's parameters in a script of yours, and "
-            "network_.state_dict() of its nets in a file."
+            "code, and this architecture is not part of ecgdan_sk. Keep the parameters "
+            "of the estimator in a script, and save network_.state_dict() of its nets."
         )
 
 
 def encoder_weights(module, estimator):
-    """A plain mapping of an encoder's weights and of what they are of."""
+    """Weights of an encoder with its architecture and input, as a plain mapping."""
     architecture, encoder = architecture_of(estimator), module.encoder
     return {
         "architecture": architecture.name,
@@ -46,13 +45,13 @@ def encoder_weights(module, estimator):
 
 
 def write_encoder_weights(path, mapping):
-    """Write such a mapping as a safetensors file."""
+    """Write a mapping of encoder weights as a safetensors file."""
     content = {k: v for k, v in mapping.items() if k != "weights"}
     write_tensors(path, _KIND, mapping["weights"], content)
 
 
 def read_encoder_weights(path):
-    """The mapping that `ECGReportPretrainer.save_encoder` wrote to a file.
+    """Read the weights that `ECGReportPretrainer.save_encoder` wrote.
 
     Parameters
     ----------
@@ -62,8 +61,8 @@ def read_encoder_weights(path):
     Returns
     -------
     dict
-        As `encoder_weights_` of the pretrainer: the weights by name, and the
-        architecture, leads, length and sampling rate that they are of.
+        Mapping like `encoder_weights_` of the pretrainer: weights by name, with
+        architecture, leads, length and sampling rate.
 
     Raises
     ------
@@ -80,7 +79,7 @@ def read_encoder_weights(path):
 
 
 def starting_weights(mapping, estimator):
-    """Weights by name for the module of an estimator, from a mapping."""
+    """Initial weights by name for the network of an estimator, from a mapping."""
     weights = architecture_of(estimator).weights_for(
         mapping, estimator.leads_in_, estimator.n_times_in_
     )
@@ -88,7 +87,7 @@ def starting_weights(mapping, estimator):
 
 
 def encoder_mapping(pretrained):
-    """The mapping itself, or that of a file."""
+    """The mapping itself, or the mapping in a file."""
     if isinstance(pretrained, str | os.PathLike):
         return read_encoder_weights(pretrained)
     missing = _KEYS
@@ -96,10 +95,10 @@ def encoder_mapping(pretrained):
         missing = [name for name in _KEYS if name not in pretrained]
     if missing:
         raise TypeError(
-            f"pretrained holds no {', '.join(missing)}: got a "
+            f"pretrained lacks {', '.join(missing)}: got a "
             f"{type(pretrained).__name__}. Pass the name of an encoder of "
             "`ecgdan_sk.encoders`, the mapping encoder_weights_ of a fitted "
-            "ECGReportPretrainer, or the path that its save_encoder wrote; a fitted "
-            "estimator itself would be emptied by scikit-learn's clone."
+            "ECGReportPretrainer, or the path of a file by save_encoder. A fitted "
+            "estimator cannot be passed, because scikit-learn's clone would empty it."
         )
     return pretrained

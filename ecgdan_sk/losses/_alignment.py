@@ -1,4 +1,4 @@
-"""How well ECGs and what is said of them lie together in a shared space."""
+"""Losses that align embeddings of ECGs with embeddings of their reports."""
 
 import torch
 import torch.nn.functional as F
@@ -6,9 +6,10 @@ from torch import Tensor
 
 
 def cosine_loss(ecg: Tensor, text: Tensor) -> Tensor:
-    """One minus the cosine of each ECG with its own text: attraction alone.
+    """Mean of one minus the cosine similarity of each ECG with its own report.
 
-    A constant answer is its optimum where both sides are trained; see the others.
+    The loss only attracts pairs. If both encoders are trained, constant embeddings
+    minimise it; `sigmoid_loss` and `infonce_loss` also repel unlike pairs.
 
     Parameters
     ----------
@@ -35,22 +36,24 @@ def cosine_loss(ecg: Tensor, text: Tensor) -> Tensor:
 
 
 def infonce_loss(logits: Tensor, agreement: Tensor, allowed: Tensor) -> Tensor:
-    """Cross-entropy of picking one's own text among those of others, and back.
+    """Cross-entropy of finding the report of each ECG in the batch, and vice versa.
 
     Parameters
     ----------
     logits : Tensor of shape (n_samples, n_samples)
-        Similarity of each ECG with each report of the batch, over the temperature.
+        Similarity of each ECG with each report of the batch, divided by the
+        temperature.
     agreement : Tensor of shape (n_samples, n_samples)
-        How much two reports say the same, from 0 to 1; 1 on the diagonal. Those that
-        agree share the target.
+        Agreement of each pair of reports, from 0 to 1; 1 on the diagonal. Reports that
+        agree share the target probability.
     allowed : Tensor of bool of shape (n_samples, n_samples)
-        Which pairs count, such as those of different patients; True on the diagonal.
+        True for pairs that count, such as those of different patients; True on the
+        diagonal.
 
     Returns
     -------
     Tensor of shape ()
-        Mean of both directions, less the entropy of the targets: 0 is perfect.
+        Mean of both directions minus the entropy of the targets, so that 0 is perfect.
 
     References
     ----------
@@ -77,21 +80,21 @@ def infonce_loss(logits: Tensor, agreement: Tensor, allowed: Tensor) -> Tensor:
 
 
 def sigmoid_loss(logits: Tensor, agreement: Tensor, allowed: Tensor) -> Tensor:
-    """Binary cross-entropy of whether an ECG and a text belong together.
+    """Binary cross-entropy of the statement that a text is true of an ECG.
 
     Parameters
     ----------
     logits : Tensor of shape (n_samples, n_texts)
-        Similarity of each ECG with each text, scaled and shifted.
+        Scaled and shifted similarity of each ECG with each text.
     agreement : Tensor of shape (n_samples, n_texts)
-        How true each text is of each ECG, from 0 to 1.
+        Degree to which each text is true of each ECG, from 0 to 1.
     allowed : Tensor of bool of shape (n_samples, n_texts)
-        Which pairs count.
+        True for pairs that count.
 
     Returns
     -------
     Tensor of shape ()
-        Mean over the pairs that count; 0 if none does.
+        Mean over the pairs that count; 0 if there is none.
 
     References
     ----------

@@ -1,4 +1,4 @@
-"""Cox's partial likelihood, for one cause or for each of several."""
+"""Negative log partial likelihood of Cox, for one cause or for several."""
 
 import torch
 from torch import Tensor
@@ -19,23 +19,24 @@ def cox_loss(
 ) -> Tensor:
     """Negative partial log-likelihood of Cox, averaged over the events.
 
-    It stays in log space, so that log risks of several hundred do no harm, and costs
-    O(n log n). A batch without events gives 0 with a gradient of 0.
+    The computation stays in log space, so log risks of several hundred do not
+    overflow. It takes O(n log n) operations. A batch without events gives a loss and a
+    gradient of 0.
 
     Parameters
     ----------
     log_risk : Tensor of shape (n_samples,)
         Predicted log risks; higher means an earlier event.
     event : Tensor of shape (n_samples,)
-        True or 1 where the event was seen, False or 0 where censored.
+        True or 1 where the event was observed, False or 0 where censored.
     time : Tensor of shape (n_samples,)
-        Time of the event or of censoring, or its rank: only order and ties count.
+        Time of the event or of censoring, or its rank: only order and ties matter.
     ties : {"efron", "breslow"}, default="efron"
-        How events at the same time are treated.
+        Treatment of events at the same time.
     sample_weight : Tensor of shape (n_samples,) or None, default=None
-        Weight of each sample, 0 or more. Samples of weight 0 count as absent.
+        Weight of each sample, 0 or more. Samples of weight 0 are left out.
     strata : Tensor of shape (n_samples,) or None, default=None
-        Number of the stratum of each sample; only those of one stratum are compared.
+        Number of the stratum of each sample. Only samples of one stratum are compared.
     entry : Tensor of shape (n_samples,) or None, default=None
         Time after which each sample is at risk (left truncation), or its rank among
         the times.
@@ -43,7 +44,7 @@ def cox_loss(
     Returns
     -------
     Tensor of shape ()
-        The loss; it can be differentiated once.
+        The loss. It can be differentiated once.
 
     References
     ----------
@@ -76,20 +77,20 @@ def cause_specific_loss(
     strata: Tensor | None = None,
     entry: Tensor | None = None,
 ) -> Tensor:
-    """Cox's loss with a log risk for each of several causes, averaged over all events.
+    """Cox loss with one log risk for each cause, averaged over all events.
 
-    For each cause the events of the others count as censored.
+    For each cause, events of the other causes count as censored.
 
     Parameters
     ----------
     log_risk : Tensor of shape (n_samples, n_causes)
-        Predicted log risk of each cause; (n_samples,) for one.
+        Predicted log risk of each cause; (n_samples,) for a single cause.
     event : Tensor of shape (n_samples,)
         0 where censored, else the cause: 1, 2, ...
     time : Tensor of shape (n_samples,)
         Time of the event or of censoring, or its rank.
     ties : {"efron", "breslow"}, default="efron"
-        How events of one cause at the same time are treated.
+        Treatment of events of one cause at the same time.
     sample_weight : Tensor of shape (n_samples,) or None, default=None
         Weight of each sample.
     strata : Tensor of shape (n_samples,) or None, default=None
@@ -125,7 +126,7 @@ def cause_specific_loss(
 
 
 def _mean(total: Tensor, weight: Tensor) -> Tensor:
-    """Loss by event; without events 0, attached to the graph."""
+    """Loss per event; without events 0, still attached to the graph."""
     return total / weight.masked_fill(weight == 0, 1)
 
 
@@ -136,7 +137,7 @@ def _negative_log_likelihood(
     sample_weight: Tensor | None,
     ties: str,
 ) -> tuple[Tensor, Tensor]:
-    """Its sum over the events, and the weight of the events."""
+    """Sum over the events, and total weight of the events."""
     order = risk_sets.order
     event = event[order] > 0
     if sample_weight is None:
@@ -153,18 +154,19 @@ def _negative_log_likelihood(
 
 
 class _PartialLikelihood(torch.autograd.Function):
-    """The sum over events, with its gradient written out.
+    """Sum over the events, with an explicit gradient.
 
-    For events i of a group g with d of them and mean weight v, risk set sum S and share
-    of the events in it T, Efron's terms are v log(S (1 - c_i T)) with c_i = 0, 1 / d,
-    ..., (d - 1) / d; Breslow's have c_i = 0. All sums of risks are logarithms.
+    A group g has d events i with mean weight v. S is the sum over its risk set, and T
+    is the share of the events in S. Efron's terms are v log(S (1 - c_i T)) with
+    c_i = 0, 1 / d, ..., (d - 1) / d. Breslow's terms have c_i = 0. All sums of risks
+    are stored as logarithms.
     """
 
     @staticmethod
     def forward(ctx, log_risk, event, weight, log_weight, risk_sets, ties):
         log_x = log_risk if log_weight is None else log_risk + log_weight
         group_weight = _by_group(weight, risk_sets.group, risk_sets.n_groups)
-        # Times without events have no part, not even where nobody has any weight.
+        # Times without events contribute nothing, even if their risk set has no weight.
         log_at_risk = risk_sets.log_at_risk(log_x).masked_fill(group_weight == 0, 0.0)
         total = (group_weight * log_at_risk).sum() - (weight * log_risk).sum()
         ctx.tied = None
@@ -191,14 +193,14 @@ class _PartialLikelihood(torch.autograd.Function):
 
 
 class _TiedEvents:
-    """What Efron adds for the events that share their time with others.
+    """Efron's additional terms, for events that share their time with others.
 
     Attributes
     ----------
     rows, group, place : Tensor of shape (n_tied,)
-        Sorted sample, its group, and the number of that group among those with ties.
+        Sorted sample, its group, and the number of that group among groups with ties.
     weight, left_out, share : Tensor of shape (n_tied,)
-        v, c and each one's own part of T.
+        v, c, and the part of T that each event contributes.
     """
 
     def __init__(self, log_x, weight, log_at_risk, group, rows):
@@ -221,7 +223,7 @@ class _TiedEvents:
         return (self.weight * torch.log1p(-self.left_out * self.total_share)).sum()
 
     def reduce(self, group_weight, own):
-        """The weights of each group and of each sample in the gradient."""
+        """Weights of the groups and of the samples in the gradient."""
         reduced = self.weight / (1 - self.left_out * self.total_share)
         extra = reduced - self.weight
         own_part = self.share * self._total(reduced * self.left_out)
@@ -231,12 +233,12 @@ class _TiedEvents:
         )
 
     def _total(self, values):
-        """Sum within each group, at each of its events."""
+        """Sum within each group, repeated for each of its events."""
         return _by_group(values, self.place, self.n_places)[self.place]
 
 
 def _tied_rows(event: Tensor, group: Tensor, n_groups: int) -> Tensor:
-    """Sorted samples whose events share their time with others."""
+    """Positions of sorted samples whose events share their time with others."""
     n_events = group[event].bincount(minlength=n_groups)
     if n_events.max() < 2:
         return group[:0]
@@ -244,5 +246,5 @@ def _tied_rows(event: Tensor, group: Tensor, n_groups: int) -> Tensor:
 
 
 def _by_group(values: Tensor, group: Tensor, n_groups: int) -> Tensor:
-    """Sum of (n_samples,) within each group."""
+    """Sum of values (n_samples,) within each group."""
     return values.new_zeros(n_groups).index_add_(0, group, values)

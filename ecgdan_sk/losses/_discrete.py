@@ -1,7 +1,8 @@
-"""Likelihoods of discrete time: intervals, and a hazard or a probability for each.
+"""Likelihoods in discrete time, with a hazard or a probability for each interval.
 
-Time is counted in intervals: 2.5 lies in the third. An event belongs to its interval; a
-sample censored there has lived through half of it, at a constant hazard.
+Time is measured in intervals: 2.5 lies in the third. An event belongs to its interval.
+A sample that is censored at 2.5 survived half of the third interval, at a constant
+hazard.
 """
 
 import torch
@@ -18,8 +19,8 @@ def discrete_hazard_loss(
 ) -> Tensor:
     """Negative log-likelihood of hazards in discrete time, averaged over the samples.
 
-    The hazards of the causes in an interval are the softmax of their logits and a 0 for
-    no event; with one cause this is a logistic hazard model (Nnet-survival).
+    In each interval, the hazards are the softmax of the logits of all causes and of a 0
+    for "no event". With one cause this is the logistic hazard model (Nnet-survival).
 
     Parameters
     ----------
@@ -56,7 +57,7 @@ def discrete_hazard_loss(
         logits = logits.unsqueeze(1)
     log_hazard = F.pad(logits, (0, 0, 1, 0)).log_softmax(1)  # first: no event
     interval, lived = _intervals(time, logits.shape[2])
-    # Whole intervals before the last, and the part of it that was lived through.
+    # Whole intervals before the last, then the survived part of the last.
     before = F.pad(log_hazard[:, 0].cumsum(1), (1, 0)).gather(1, interval[:, None])
     last = log_hazard.gather(
         2, interval[:, None, None].expand(-1, logits.shape[1] + 1, 1)
@@ -75,25 +76,26 @@ def deephit_loss(
     sigma: float = 0.1,
     sample_weight: Tensor | None = None,
 ) -> Tensor:
-    """DeepHit's loss: likelihood of event probabilities, and ranking of the samples.
+    """DeepHit loss: likelihood of the event times, and ranking of the samples.
 
-    The probabilities of the intervals are the softmax of their logits and a 0 for none
-    of them. Ranking costs O(n_samples * n_intervals), not O(n_samples ** 2).
+    The probabilities of the intervals are the softmax of their logits and of a 0 for
+    "after the last interval". Ranking takes O(n_samples * n_intervals) operations, not
+    O(n_samples ** 2).
 
     Parameters
     ----------
     logits : Tensor of shape (n_samples, n_intervals)
         Predicted logits of the probabilities.
     event : Tensor of shape (n_samples,)
-        True or 1 where the event was seen, False or 0 where censored.
+        True or 1 where the event was observed, False or 0 where censored.
     time : Tensor of shape (n_samples,)
         Time of the event or of censoring in intervals, from 0 to n_intervals.
     alpha : float, default=0.2
-        Share of the likelihood; the rest is ranking.
+        Weight of the likelihood; the ranking has the weight 1 - alpha.
     sigma : float, default=0.1
-        Difference of probabilities that ranking takes for large.
+        Scale of the differences in probability that the ranking compares.
     sample_weight : Tensor of shape (n_samples,) or None, default=None
-        Weight of each sample; a pair weighs the product.
+        Weight of each sample. A pair has the product of both weights.
 
     Returns
     -------
@@ -131,10 +133,10 @@ def deephit_loss(
 
 
 def _ranking(incidence, event, interval, time, sigma, sample_weight):
-    """Mean over all pairs of exp((F_j - F_i) / sigma), at the event of i, before j.
+    """Mean of exp((F_j - F_i) / sigma) over pairs where j outlives the event of i.
 
-    The exponential of a difference is a product, so that the sum over j is taken once
-    for each interval.
+    The exponential of a difference is a product, so one sum over j per interval is
+    enough.
     """
     n_intervals = incidence.shape[1]
     weight = torch.ones_like(time) if sample_weight is None else sample_weight
@@ -147,13 +149,13 @@ def _ranking(incidence, event, interval, time, sigma, sample_weight):
 
 
 def _intervals(time: Tensor, n_intervals: int) -> tuple[Tensor, Tensor]:
-    """Interval of each sample, and the share of it that was lived through."""
+    """Interval of each sample, and the survived share of that interval."""
     interval = time.floor().clamp(max=n_intervals - 1)
     return interval.long(), time - interval
 
 
 def _weighted_mean(values: Tensor, weight: Tensor | None) -> Tensor:
-    """Mean over the samples."""
+    """Weighted mean over the samples."""
     if weight is None:
         return values.mean()
     return (values * weight).sum() / weight.sum().clamp(

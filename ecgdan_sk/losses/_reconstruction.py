@@ -1,4 +1,4 @@
-"""How far a decoder is from the ECGs it was to restore."""
+"""Reconstruction error of a decoder."""
 
 from torch import Tensor
 
@@ -9,16 +9,16 @@ def reconstruction_loss(restored: Tensor, clean: Tensor, recorded: Tensor) -> Te
     Parameters
     ----------
     restored : Tensor of shape (n_samples, n_leads, n_times)
-        What the decoder made of changed ECGs.
+        Output of the decoder for changed ECGs.
     clean : Tensor of shape (n_samples, n_leads, n_times)
         The ECGs before they were changed.
     recorded : Tensor of bool of shape (n_samples, n_leads)
-        Which leads there were; of the others nothing is asked.
+        True for leads that were recorded. The others do not count.
 
     Returns
     -------
     Tensor of shape ()
-        In the squared unit of `clean`.
+        The loss, in the squared unit of `clean`.
 
     References
     ----------

@@ -1,6 +1,7 @@
-"""Who is at risk when, and sums over them that stay in log space.
+"""Risk sets, and sums over them in log space.
 
-n samples, G groups: the distinct times of each stratum, in falling order.
+There are n samples in G groups. A group is a distinct time of a stratum, and groups are
+in order of falling time.
 """
 
 import torch
@@ -12,10 +13,10 @@ _STEP = 64.0
 class RiskSets:
     """Samples in order of falling time, and the risk set of each distinct time.
 
-    Without strata and entry times each sample is at risk at every earlier time, and
-    sums over risk sets are cumulative. With them it is at risk in a range of groups,
-    and the sums go through a tree over the groups. Both cost O(n log n), and neither
-    subtracts.
+    Without strata and entry times, each sample is at risk at every earlier time, and
+    sums over risk sets are cumulative sums. Otherwise each sample is at risk in a range
+    of groups, and a tree over the groups gives the sums. Both take O(n log n)
+    operations, and neither subtracts.
 
     Attributes
     ----------
@@ -48,13 +49,13 @@ class RiskSets:
             self.tree = RangeTree(self.group, end, self.n_groups)
 
     def log_at_risk(self, log_x: Tensor) -> Tensor:
-        """Sum over the samples at risk: sorted (n_samples,) to (n_groups,)."""
+        """Log sum over the samples at risk: sorted (n_samples,) to (n_groups,)."""
         if self.tree is not None:
             return self.tree.spread(log_x)
         return cumulative_logsumexp(log_x)[self._last]
 
     def log_over_times(self, log_x: Tensor) -> Tensor:
-        """Sum over the groups where each is at risk: (n_groups,) to (n_samples,)."""
+        """Log sum over the groups in which each sample is at risk, (n_samples,)."""
         if self.tree is not None:
             return self.tree.collect(log_x)
         return cumulative_logsumexp(log_x.flip(0)).flip(0)[self.group]
@@ -63,8 +64,7 @@ class RiskSets:
 class RangeTree:
     """Sums over ranges of leaves, in log space, by a binary tree.
 
-    A range is the union of at most two nodes at each level, so that nothing is ever
-    subtracted.
+    A range is the union of at most two nodes per level, so no sum needs a subtraction.
 
     Parameters
     ----------
@@ -85,7 +85,7 @@ class RangeTree:
             first, end = (first + 1) // 2, end // 2
 
     def spread(self, log_x: Tensor) -> Tensor:
-        """At each leaf the sum over the ranges that hold it."""
+        """For each leaf, the log sum over the ranges that contain it."""
         total = None
         for level in reversed(range(self.n_levels)):
             here = log_x.new_full((1 << (self.n_levels - 1 - level),), -torch.inf)
@@ -97,7 +97,7 @@ class RangeTree:
         return total[: self.n_leaves]
 
     def collect(self, log_x: Tensor) -> Tensor:
-        """For each range the sum over its leaves."""
+        """For each range, the log sum over its leaves."""
         n_empty = (1 << (self.n_levels - 1)) - self.n_leaves
         here = torch.cat([log_x, log_x.new_full((n_empty,), -torch.inf)])
         total = log_x.new_full(self.nodes[0][0][0].shape, -torch.inf)
@@ -113,9 +113,9 @@ class RangeTree:
 def cumulative_logsumexp(x: Tensor) -> Tensor:
     """Log of the cumulative sum of exp(x), for x of shape (n_samples,).
 
-    Exponents are taken relative to the running maximum, rounded up to steps in which
-    float32 neither overflows nor loses a term that counts. Few steps are ever needed,
-    so that this takes a fifth of the time of `torch.logcumsumexp` or less.
+    Exponents are relative to the running maximum, rounded up to a step. Within a step,
+    float32 neither overflows nor loses a relevant term. Few steps are needed, so this
+    takes at most a fifth of the time of `torch.logcumsumexp`.
     """
     level = (x.cummax(0).values / _STEP).ceil().nan_to_num(0.0, neginf=0.0)
     level, size = level.unique_consecutive(return_counts=True)
@@ -130,8 +130,8 @@ def cumulative_logsumexp(x: Tensor) -> Tensor:
 def _falling(time: Tensor) -> Tensor:
     """Positions in order of falling time."""
     if time.dtype == torch.float32:
-        # So read, the bits of floats are integers in the same order, and torch sorts
-        # integers, in rising order, six times as fast.
+        # As integers, the bits of floats have the same order, and torch sorts integers
+        # in rising order six times as fast.
         bits = time.view(torch.int32)
         return (~(bits ^ ((bits >> 31) & 0x7FFFFFFF))).argsort()
     return time.argsort(descending=True)
@@ -140,7 +140,7 @@ def _falling(time: Tensor) -> Tensor:
 def _keys(
     time: Tensor, strata: Tensor | None, entry: Tensor | None
 ) -> tuple[Tensor, Tensor]:
-    """Integers that rise by stratum, then as time falls: for end and for entry."""
+    """Sort keys of end and entry: integers that rise by stratum, then as time falls."""
     both = time if entry is None else torch.cat([time, entry])
     distinct, rank = both.unique(return_inverse=True)
     n, n_ranks = len(time), len(distinct)

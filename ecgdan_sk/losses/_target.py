@@ -1,4 +1,4 @@
-"""What joins the losses to skorch, which knows one output and one target."""
+"""Adapter of the losses to skorch, which passes one output and one target."""
 
 import torch
 from torch import Tensor, nn
@@ -10,15 +10,15 @@ class SurvivalLoss(nn.Module):
     Parameters
     ----------
     function : callable
-        One of the losses of this module.
+        A loss of this package.
     columns : sequence of str, default=()
-        Arguments of `function` that follow (event, time) in the target.
+        Names of the arguments of `function` that follow (event, time) in the target.
     offset : Tensor of the shape of one sample's output, or None, default=None
-        Added to the output: what is known before the ECG is seen, such as the life
-        table of the cohort.
+        Constant that is added to the output, such as the life table of the cohort.
     coef : array-like of shape (n_covariates, n_outputs) or None, default=None
-        Where the coefficients start with which the last columns of the target, such as
-        age and sex, add to the outputs of their sample. They are trained along.
+        Initial coefficients of the covariates, such as age and sex, in the last columns
+        of the target. Their linear predictor is added to the outputs, and the
+        coefficients are trained with the network.
     **params : dict
         Passed to `function`.
 
@@ -43,7 +43,7 @@ class SurvivalLoss(nn.Module):
         self.register_parameter("coef", coef)
 
     def forward(self, output: Tensor, target: Tensor) -> Tensor:
-        """Loss of outputs (n_samples, ...), for a target (n_samples, n_columns)."""
+        """Loss of outputs (n_samples, ...) for a target (n_samples, n_columns)."""
         output = self.shifted(output, target)
         event, time, *others = target.unbind(-1)
         if self.offset is not None:
@@ -53,7 +53,7 @@ class SurvivalLoss(nn.Module):
         )
 
     def shifted(self, output: Tensor, target: Tensor) -> Tensor:
-        """Outputs with what the covariates of their samples add."""
+        """Outputs plus the linear predictor of the covariates."""
         if self.coef is None:
             return output
         added = target[:, -len(self.coef) :] @ self.coef
