@@ -106,7 +106,7 @@ def test_what_has_no_log_risk_of_the_ecg_alone_is_refused(cohort, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("format", "message"), [("torchscript", "deprecated in torch"), ("h5", "Expected")]
+    ("format", "message"), [("torchscript", "torch deprecates it"), ("h5", "Expected")]
 )
 def test_other_formats_are_refused(model, tmp_path, format, message):
     with pytest.raises(ValueError, match=message):

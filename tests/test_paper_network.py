@@ -395,7 +395,7 @@ def test_other_shapes_are_refused():
 
 @pytest.mark.parametrize("options", [NO_LEAD, NO_TIME, NO_LEAD | NO_TIME])
 def test_an_ablation_has_no_order(options):
-    with pytest.raises(ValueError, match="Keep sequential=False"):
+    with pytest.raises(ValueError, match="Set sequential=False"):
         PaperAutoencoder(sequential=True, **options)
 
 
@@ -515,7 +515,7 @@ def test_code_in_a_checkpoint_never_runs(tmp_path, writer, place):
         path.write_bytes(pickle.dumps(content))
     else:
         torch.save(content, path, _use_new_zipfile_serialization=writer == "torch")
-    with pytest.raises(ValueError, match="could run code and are refused"):
+    with pytest.raises(ValueError, match="refused because they could run code"):
         load_published_checkpoint(path)
     assert not trace.exists()
     if writer == "pickle":

@@ -295,6 +295,17 @@ def test_attention_needs_maps_that_fit():
         AttentionDisplay(LEADS, temporal=np.ones((12, 100)))
 
 
+@pytest.mark.parametrize("peak", [1.2, 9.0])
+def test_attention_that_is_nearly_even_says_so(cohort, peak):
+    temporal = np.ones((12, 250))
+    temporal[:, 0] = peak
+    display = AttentionDisplay(
+        LEADS, temporal=temporal, ecg=cohort.X[0], sampling_rate=100
+    ).plot()
+    said = " ".join(text.get_text() for text in display.axes_["temporal"].texts)
+    assert ("nearly even" in said) == (peak < 1.5)
+
+
 def test_a_map_that_was_switched_off_is_said_not_to_exist(cohort):
     model = DualAttentionSurvival(
         architecture=Compact(temporal_attention=False),
@@ -542,6 +553,17 @@ def test_two_models_share_a_picture_in_two_colours(cox, whas):
     TimeDependentAUCDisplay.from_predictions(y, X[:, 0], name="B", ax=ax, **few)
     lines = [line for line in ax.lines if line.get_label() in "AB"]
     assert len({line.get_color() for line in lines}) == 2
+
+
+def test_auc_of_few_events_starts_where_bootstrap_samples_hold_some():
+    rng = np.random.default_rng(0)
+    time = rng.exponential(size=90)
+    y = Surv.from_arrays(np.arange(90) < 30, time)
+    display = TimeDependentAUCDisplay.from_predictions(
+        y, rng.normal(size=90), n_resamples=30, random_state=0
+    )
+    assert (time[:30] <= display.times[0]).sum() == 10
+    assert np.isfinite(display.low).all()
 
 
 def test_net_benefit_is_that_of_the_metric_and_its_rivals_are_drawn_once(cox, whas):

@@ -254,7 +254,7 @@ def _with(mapping, **changes):
         ({}, {"architecture": Compact(n_channels=16)}, "Set n_channels=32"),
         ({}, {"architecture": "paper"}, "Set architecture='compact'"),
         ({"sampling_rate": 500.0}, {}, "Resample X"),
-        ({"leads": tuple(f"X{i}" for i in range(12))}, {}, "on the leads X0, .* but X has I, II"),
+        ({"leads": tuple(f"X{i}" for i in range(12))}, {}, "leads X0, .* X has I, II"),
         (
             {"architecture": "paper", "settings": Paper().get_params()},
             {"architecture": Paper(lead_attention=False)},

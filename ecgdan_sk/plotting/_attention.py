@@ -9,7 +9,7 @@ from ._paper import MM_PER_S, one_ecg, paper_axes, paper_figure
 
 _PANELS = ("temporal", "cross_lead", "lead_importance")
 _LOWER = 105  # mm, of the panels below the ECG
-_LEAST_WASH = 1.5  # times the mean; the end of the scale where attention is even
+_LEAST_WASH = 1.5  # times the mean: attention that stays below is nearly even
 
 
 class AttentionDisplay:
@@ -235,7 +235,8 @@ default=None
         wash = LinearSegmentedColormap.from_list("wash", ends)
         # One is the mean of a lead, so that leads, and short and long ECGs, compare.
         ratio = self.temporal / self.temporal.mean(axis=1, keepdims=True)
-        most = max(_LEAST_WASH, np.nanmax(ratio, initial=1))
+        highest = np.nanmax(ratio, initial=1)
+        most = max(_LEAST_WASH, highest)
         scale = {"cmap": wash, "vmin": 1, "vmax": most}
         placed = draw_page(ax, self._page(), self.ecg, self.sampling_rate)
         limits = {"xlim": ax.get_xlim(), "ylim": ax.get_ylim()}
@@ -246,12 +247,14 @@ default=None
             image = _draw_wash(ax, strip, row, self.sampling_rate, scale)
         ax.set(aspect="equal", **limits)
         right = limits["xlim"][1]
-        bar = ax.inset_axes([right - 93, 5, 40, 2.5], transform=ax.transData)
+        bar = ax.inset_axes([right - 99, 5, 40, 2.5], transform=ax.transData)
         bar.set_zorder(5)
         ax.figure.colorbar(image, cax=bar, orientation="horizontal")
         bar.tick_params(labelsize=6, length=2, pad=1)
         said = "times the mean attention of the lead"
-        ax.text(right - 51, 5.2, said, fontsize=7)
+        if highest < _LEAST_WASH:
+            said = "times the mean of the lead: nearly even"
+        ax.text(right - 57, 5.2, said, fontsize=7)
 
     def _draw_cross_lead(self, ax):
         """The matrix from lead to lead."""

@@ -10,6 +10,7 @@ from ..metrics import bootstrap_ci, cumulative_dynamic_auc
 from ._axes import COLORS, GREY, new_axes, tidy
 
 _DECILES = np.linspace(0.1, 0.9, 9)
+_ENOUGH = 10  # events by a time, so that hardly any bootstrap sample is without
 
 
 class TimeDependentAUCDisplay:
@@ -80,7 +81,8 @@ class TimeDependentAUCDisplay:
             Predicted risk, on any scale.
         times : array-like of shape (n_times,) or None, default=None
             Increasing times in the unit of `y_true`. None means the deciles of the
-            times of the events.
+            event times, from the tenth event on: before, a bootstrap sample may hold
+            no event.
         censoring : CensoringKaplanMeier, structured array or None, default=None
             Censoring distribution, see `ecgdan_sk.metrics.cumulative_dynamic_auc`.
         groups : array-like of shape (n_samples,) or None, default=None
@@ -103,7 +105,7 @@ class TimeDependentAUCDisplay:
         """
         event, time = check_survival(y_true)
         if times is None:
-            times = np.unique(np.quantile(time[event], _DECILES))
+            times = _default_times(time[event])
         times = np.atleast_1d(np.asarray(times, dtype=np.float64))
         intervals = [
             bootstrap_ci(
@@ -147,8 +149,8 @@ class TimeDependentAUCDisplay:
         y : structured array of shape (n_samples,)
             Fields (event, time), as made by `sksurv.util.Surv`.
         times : array-like of shape (n_times,) or None, default=None
-            Increasing times in the unit of `y`. None means the deciles of the times of
-            the events.
+            Increasing times in the unit of `y`. None means the deciles of the event
+            times, from the tenth event on.
         groups : array-like of shape (n_samples,) or None, default=None
             Patient of each sample. None takes the `patient_ids` of `X`, if there are
             any.
@@ -216,3 +218,9 @@ class TimeDependentAUCDisplay:
 def _auc_at(y_true, y_pred, time, censoring):
     """AUC at one time."""
     return cumulative_dynamic_auc(y_true, y_pred, times=time, censoring=censoring)
+
+
+def _default_times(time):
+    """Deciles of the event times, from the tenth event on."""
+    first = np.sort(time)[min(_ENOUGH, len(time)) - 1]
+    return np.unique(np.quantile(time, _DECILES).clip(min=first))

@@ -119,10 +119,10 @@ def draw_strip(ax, strip, signal, rate, mm_per_s=MM_PER_S, baseline=None):
 
 
 def _name(ax, strip, text, color="black"):
-    """Name a strip above its start, on the grid but under the trace."""
+    """Name a strip above its start, over a trace that is in its way."""
     ground = {"facecolor": "white", "alpha": 0.7, "linewidth": 0, "pad": 0.5}
     at = strip.x + 1, strip.y + 0.8 * MM_PER_MV
-    ax.text(*at, text, fontsize=8, color=color, zorder=2.5, bbox=ground)
+    ax.text(*at, text, fontsize=8, color=color, zorder=3.5, bbox=ground)
 
 
 def draw_pulse(ax, y):

@@ -16,7 +16,7 @@ _NAME, _NAME_WIDTH, _NAME_BELOW = 8, 9, 11  # mm from the baseline, and across
 _LONGEST, _LEAST_TO_CUT, _COLUMN = 10.0, 6.0, 2.5  # s
 _BIN = 0.04  # s of the wash, 1 mm
 _N_SHADES, _DARKEST = 8, 0.65
-_LEAST_SCALE = 1.5  # times the mean; the darkest shade where attention is even
+LEAST_SCALE = 1.5  # times the mean: attention that stays below is nearly even
 
 
 def ecg_svg(signals, rate, temporal):
@@ -59,8 +59,8 @@ def wash_scale(temporal):
     """Times the mean attention of a lead at which the wash is darkest."""
     ratios = [weights * weights.size for weights in temporal.values()]
     if not ratios:
-        return _LEAST_SCALE
-    return max(_LEAST_SCALE, float(np.quantile(np.concatenate(ratios), 0.99)))
+        return LEAST_SCALE
+    return max(LEAST_SCALE, float(np.quantile(np.concatenate(ratios), 0.99)))
 
 
 def _definitions(signals, rate, temporal, present, piece, duration, strip):

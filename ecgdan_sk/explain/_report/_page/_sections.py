@@ -5,7 +5,7 @@ import numpy as np
 from ...._html import definitions, note, section, table, tag
 from ....records import LEADS
 from ._charts import bars_svg, percent, place_svg, risk_svg, signed
-from ._ecg import ecg_svg, wash_scale
+from ._ecg import LEAST_SCALE, ecg_svg, wash_scale
 
 
 def heading(report):
@@ -149,10 +149,12 @@ def _about_wash(report, weights):
     """What the colour means, or why there is none."""
     if not weights:
         return report.no_attention
+    scale = wash_scale(weights)
+    even = "Here it is nearly even. " if scale == LEAST_SCALE else ""
     return (
-        "The bluer the paper, the more attention the network paid to that moment: from "
-        f"the mean of the lead (no colour) to {wash_scale(weights):.1f} times as much. "
-        "Attention says where it looked, not what moved the risk."
+        "A deeper blue means more attention of the network to that moment: from the mean "
+        f"of the lead (no colour) to {scale:.1f} times as much. {even}"
+        "Attention shows where the network looked, not what changed the risk."
     )
 
 
