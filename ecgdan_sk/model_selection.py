@@ -274,7 +274,7 @@ def split_by_event(causes, fraction, *, groups=None, random_state=None):
 
 
 def fit_by_patient(estimator, X, y, groups=None, **given):
-    """Fit an estimator, with its patients where it asks for them."""
+    """Fit an estimator, with patients if it takes them."""
     if groups is not None and has_fit_parameter(estimator, "groups"):
         given["groups"] = groups
     return estimator.fit(X, y, **given)

@@ -1,10 +1,9 @@
-"""What the outputs of a network mean: log risks of Cox, or hazards in discrete time.
+"""Meaning of a network's outputs: log risks of Cox, or hazards in discrete time.
 
-Each likelihood says how many outputs it needs, what the loss is, which columns its
-target has, and, once fitted, turns outputs of shape (n_members, n_samples, n_outputs)
-into log risks and into cumulative hazards of shape (n_samples, n_causes, n_times);
-`of_member(i)` does so for the outputs of one network, and `outputs_are_log_risks` tells
-whether outputs are such before it is fitted.
+Each likelihood defines its number of outputs, its loss and the columns of its target.
+Once fitted, it converts outputs (n_members, n_samples, n_outputs) into log risks and
+into cumulative hazards (n_samples, n_causes, n_times). `of_member(i)` does so for one
+network. `outputs_are_log_risks` is True if outputs are log risks even before the fit.
 """
 
 from ._discrete_time import DiscreteTime
@@ -16,9 +15,9 @@ COMPETING = ("cause-specific", "discrete-competing")
 
 
 def likelihood_of(loss, outcome, *, ties, n_intervals, has_covariates=False):
-    """The likelihood of a loss by its name, for the outcome of a training set.
+    """Likelihood of a loss by its name, for the outcome of a training set.
 
-    `has_covariates` tells whether covariates add to the log risks.
+    `has_covariates` is True if covariates add to the log risks.
     """
     if outcome.n_causes > 1 and loss not in COMPETING:
         raise ValueError(

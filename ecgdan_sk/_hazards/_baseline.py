@@ -1,4 +1,4 @@
-"""What a Cox model leaves open: the baseline hazard, estimated after training."""
+"""Baseline hazard of a Cox model, estimated after training."""
 
 import numpy as np
 import torch
@@ -22,9 +22,9 @@ class BreslowBaseline:
     """
 
     def fit(self, log_risk, event, time, *, sample_weight=None, entry=None):
-        """Estimate from log risks of shape (n_samples,) and what came of them.
+        """Estimate from log risks (n_samples,) and their outcomes.
 
-        Weights count as repeated samples; a sample is at risk after its `entry`.
+        A weight counts as a number of copies. A sample is at risk after its `entry`.
         """
         weight = np.ones(len(time)) if sample_weight is None else sample_weight
         self.times_, place = np.unique(time[event & (weight > 0)], return_inverse=True)

@@ -56,7 +56,7 @@ class CovariateCox:
         return self.design(records) @ self.coef_
 
     def design(self, records):
-        """What the coefficients multiply, of shape (n_samples, n_coefficients)."""
+        """Design matrix of the coefficients, (n_samples, n_coefficients)."""
         return self._design(covariate_table(records, self.columns))
 
     def _design(self, table):
@@ -97,11 +97,11 @@ def _coefficients(design, target, loss):
 
 
 class _FirthLikelihood:
-    """Negative log likelihood less half the log determinant of its information.
+    """Negative log likelihood minus half the log determinant of its information.
 
-    The penalty keeps the coefficient of a column finite of which no event, or every
-    event, tells. Derivatives of the gradient are differences of it, so that ties,
-    strata, entry, weights and causes need no formula of their own.
+    The penalty keeps coefficients finite, even of a column that is equal in all events.
+    Second derivatives are differences of the gradient, so ties, strata, entry, weights
+    and causes need no separate formulas.
 
     References
     ----------
@@ -143,20 +143,20 @@ class _FirthLikelihood:
         return np.tensordot(self.x, slope, 2)
 
     def _curvature(self, log_risk, x, step=1e-4):
-        """A row of the information: how the gradient changes along one direction."""
+        """Row of the information: derivative of the gradient along a direction."""
         step = step / max(np.abs(x).max(), 1e-12)
         up, down = (self._loss(log_risk + s * x)[1] for s in (step, -step))
         return self.n_events * self._along((up - down) / (2 * step))
 
     def _turn(self, log_risk, x, step=1e-3):
-        """How the gradient bends along one direction."""
+        """Second derivative of the gradient along a direction."""
         step = step / max(np.abs(x).max(), 1e-12)
         up, here, down = (self._loss(log_risk + s * x)[1] for s in (step, 0, -step))
         return (up - 2 * here + down) / step**2
 
 
 def _weight_of_events(target, loss):
-    """What the loss is divided by."""
+    """Divisor of the loss."""
     is_event = target[:, 0] > 0
     if "sample_weight" not in loss.columns:
         return float(is_event.sum())

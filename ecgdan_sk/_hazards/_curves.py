@@ -6,7 +6,7 @@ from sksurv.functions import StepFunction
 
 
 class SurvivalCurves:
-    """Mixin: curves and summaries of them, from cumulative hazards.
+    """Mixin for survival curves and their summaries, from cumulative hazards.
 
     An estimator that inherits this has `unique_times_`, the times where its curves
     step, `follow_up_`, the end of follow-up seen in `fit`, and a method

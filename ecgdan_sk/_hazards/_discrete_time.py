@@ -10,9 +10,9 @@ from ..losses import deephit_loss, discrete_hazard_loss
 class DiscreteTime:
     """Hazards of intervals between quantiles of the event times, constant within each.
 
-    Networks learn how a patient departs from the life table of the training set, whose
-    logits are added to their outputs, so that rare events need no learning of how rare
-    they are. Logits of several networks are averaged.
+    The logits of the life table of the training set are added to the outputs. So the
+    networks learn only deviations of a patient from the life table, not the rate of the
+    events. Logits of several networks are averaged.
 
     Parameters
     ----------
@@ -74,7 +74,7 @@ class DiscreteTime:
         return self
 
     def of_member(self, i):
-        """The likelihood of one network alone: the same for each."""
+        """Likelihood of a single network, which is equal for all of them."""
         return self
 
     def log_risk(self, outputs):

@@ -11,9 +11,10 @@ from ._baseline import BaselineHazards
 class ProportionalHazards:
     """Cox's partial likelihood, and Breslow's baselines.
 
-    The partial likelihood leaves the origin of the log risks open, but not their scale:
-    each network's are centred and averaged as they are. One that learned nothing hardly
-    spreads, as the validation loss stops it there, and so has little to say.
+    The partial likelihood determines the scale of the log risks, but not their origin.
+    So the log risks of each network are centred and then averaged without scaling. A
+    network that learned nothing has almost constant log risks, because the validation
+    loss stops it early, and so has little influence.
 
     Parameters
     ----------
@@ -53,7 +54,7 @@ class ProportionalHazards:
         }
 
     def target(self, outcome):
-        """Columns event, time, and those that were given, in float32."""
+        """Columns event and time, then further columns if given, in float32."""
         # Ranks are exact in float32, times are not: close times would become ties.
         ends = (
             [outcome.time] if outcome.entry is None else [outcome.time, outcome.entry]

@@ -14,7 +14,7 @@ _N_FOLDS = 4
 
 
 def ridge_weights(features, target, loss, n_outputs=1, patients=None, n_free=0):
-    """Weights (n_features, n_outputs) of the penalty that tells unseen events best.
+    """Weights (n_features, n_outputs), with the penalty chosen by cross-validation.
 
     Parameters
     ----------
@@ -41,7 +41,7 @@ def ridge_weights(features, target, loss, n_outputs=1, patients=None, n_free=0):
 
 
 def _chosen_penalties(features, target, loss, path, fold):
-    """Penalties from the strongest to that which tells unseen events best."""
+    """Penalties from the strongest to the one with the lowest cross-validated loss."""
     parts = [
         [torch.from_numpy(np.flatnonzero(rows)) for rows in (fold != n, fold == n)]
         for n in range(_N_FOLDS)

@@ -15,7 +15,7 @@ _LARGEST = 1e12
 
 @dataclass(frozen=True)
 class Outcome:
-    """What happened to each sample, checked.
+    """Checked outcomes of the samples.
 
     Attributes
     ----------
@@ -45,7 +45,7 @@ class Outcome:
 
 
 def check_outcome(y, *, sample_weight=None, strata=None, entry=None):
-    """Check a target with what may come with it, for `fit`."""
+    """Check a target with weights, strata and entry times, for `fit`."""
     causes, time = check_causes(y)
     _check_gaps(causes)
     if entry is None:  # else time may be age
@@ -199,7 +199,7 @@ def check_same_length(X, y):
 
 
 def _columns(y):
-    """Codes of what happened and times in days, of a structured array or a table."""
+    """Causes and times in days, from a structured array or a table."""
     if isinstance(y, pd.DataFrame):
         event, time = _named(y)
         return as_causes(y[event], f"{event!r}"), as_days(y[time], f"Times in {time!r}")
@@ -243,7 +243,7 @@ def _is_binary(column):
 
 
 def _is_called_event(column):
-    """Whether a column is named for what it holds."""
+    """Whether the name of a column tells its content."""
     return str(column.name).lower() == "event"
 
 
@@ -279,7 +279,7 @@ def _check_times(time):
 
 
 def unit_told(longest, unit):
-    """What to divide times by for people, and its name: days become years at two."""
+    """Divisor and name of the unit in which people read times: years from two on."""
     if unit == "days" and longest >= 2 * _DAYS_PER_YEAR:
         return _DAYS_PER_YEAR, "years"
     return 1.0, str(unit)

@@ -48,7 +48,7 @@ def as_days(values, what="Times"):
 
 
 def as_causes(values, what="The first field of y"):
-    """Causes as float64: 0 censored, 1, 2, ...; raise if one is missing or none."""
+    """Causes as float64: 0 censored, 1, 2, ...; raise if one is missing or invalid."""
     values = as_series(values)
     missing = values.isna().to_numpy()
     if missing.any():
@@ -71,10 +71,10 @@ def as_causes(values, what="The first field of y"):
 
 
 def warn_of_years(time):
-    """Warn where times look like days that were made years or months.
+    """Warn if times look like years or months that were computed from days.
 
-    These are short, no whole numbers, but whole days when they are multiplied. Times of
-    a simulation, whose unit means nothing, are none of it.
+    Such times are short and fractional, but whole numbers of days after multiplication.
+    Simulated times, whose unit is arbitrary, are not.
     """
     if len(time) < _ENOUGH or not 0 < time.max() < _LONGEST_YEARS:
         return
@@ -108,14 +108,14 @@ def _in_days(values):
     unit = np.datetime_data(values.dtype)[0]
     if unit in ("generic", "Y", "M"):
         raise ValueError(
-            f"Times are of type {values.dtype}, which is no number of days: months and "
-            "years differ in length. Give timedelta64[D], or numbers of days."
+            f"Times are of type {values.dtype}, which has no fixed number of days, as "
+            "months and years differ in length. Give timedelta64[D] or numbers of days."
         )
     return values / np.timedelta64(1, "D") * np.timedelta64(86_400_000_000, "us")
 
 
 def _kind_of_objects(values, what):
-    """Kind of what a column of Python objects holds, and the column as that kind."""
+    """Type of the values in a column of Python objects, and the column as that type."""
     given = values.dropna()
     told = set(map(type, given))
     if all(issubclass(one, (Real, Decimal)) and one is not bool for one in told):

@@ -1,4 +1,4 @@
-"""Dates as tables hold them: ISO or day-first, with times of day and time zones."""
+"""Dates in tables: ISO or day-first, with times of day and time zones."""
 
 import re
 
@@ -18,7 +18,7 @@ _NAMED = ("%d %b %Y", "%d-%b-%Y", "%d %B %Y", "%d. %B %Y", "%b %d, %Y", "%B %d, 
 
 
 def read_dates(column, name, day_first=None):
-    """Dates of a column as two Series: by the clock on the wall, and in UTC or None."""
+    """Dates of a column as two Series: in local time, and in UTC or None."""
     if isinstance(column.dtype, pd.DatetimeTZDtype):
         return _naive(column), _naive(column.dt.tz_convert("UTC"))
     if column.dtype.kind == "M":
@@ -73,7 +73,7 @@ def _numbered(parts, day_first):
 
 
 def _is_day_first(parts, name, labels):
-    """Whether the first number is the day, as far as the column tells."""
+    """Whether the first number is the day, if the column shows it."""
     parts = parts[parts[1] != "."]
     if parts.empty:
         return True

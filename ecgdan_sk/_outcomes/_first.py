@@ -18,7 +18,7 @@ def as_outcome(causes, days, *, competing):
 
 
 def first_of(start, event, death, last_contact):
-    """What came first after `start`, and after how many days.
+    """First event after `start`, and the days until then.
 
     All are datetime Series with one row per person; `event` and `death` are NaT where
     there was none. An event or a death later than `last_contact` was not under

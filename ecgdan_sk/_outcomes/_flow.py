@@ -4,7 +4,7 @@ import pandas as pd
 
 
 class CohortFlow:
-    """Leave rows of a table out one reason at a time, and remember how many.
+    """Leave out rows of a table, one reason at a time, and count them.
 
     Parameters
     ----------
@@ -25,7 +25,7 @@ class CohortFlow:
         self._steps.append((reason, int(wrong.sum()), len(self.table)))
 
     def note(self, n_values, what):
-        """Tell of values that were not taken as they stand, if there are any."""
+        """Note values that were changed, if there are any."""
         if n_values:
             self._steps.append((f"{n_values} {what}", 0, len(self.table)))
 

@@ -10,7 +10,7 @@ _PLACES = ("ecg_date", "event_date", "competing", "last_contact")
 
 
 def add_follow_up(flow, table, columns, end, day_first):
-    """Add days and causes to the flow's table; leave out who has no follow-up."""
+    """Add days and causes to the flow's table; leave out rows without follow-up."""
     dates = _comparable(table, columns, day_first)
     undated = _take_placeholders_out(flow, dates)
     found = flow.table
@@ -34,7 +34,7 @@ def add_follow_up(flow, table, columns, end, day_first):
 
 
 def _comparable(table, columns, day_first):
-    """The dates by role, all by the same clock and to the same precision."""
+    """Dates by role, with a common time zone and precision."""
     read = {}
     for role in _PLACES:
         if role in columns:
@@ -56,7 +56,7 @@ def _by_position(dates):
 
 
 def _take_placeholders_out(flow, dates):
-    """Make dates that stand for unknown ones missing, and tell whose event has none."""
+    """Make placeholder dates missing, and find events without a date."""
     undated, n_values = pd.Series(False, flow.table.index), 0
     for role, of_role in dates.items():
         unknown = is_placeholder(of_role)
@@ -69,7 +69,7 @@ def _take_placeholders_out(flow, dates):
 
 
 def _merge_event(found, labels, dated):
-    """Dates of events from the column that says whether; who has one without a date."""
+    """Dates of events by the event indicator, and mask of events without a date."""
     happened = found["event"] > 0
     if not dated:
         found["event_date"] = found["last_contact"].where(happened)
@@ -105,7 +105,7 @@ def _end_follow_up(found, end):
 
 
 def _leave_out(flow, undated):
-    """Leave out who has no date, had the event already, or was not followed."""
+    """Leave out rows without a date, with an earlier event, or without follow-up."""
     flow.leave_out(flow.table["ecg_date"].isna(), "date of the ECG not known")
     flow.leave_out(undated[flow.table.index], "event without a date, or not known")
     ecg, event = flow.table["ecg_date"], flow.table["event_date"]

@@ -197,7 +197,7 @@ def _check_columns(table, columns, end):
 
 
 def _check_choices(columns, keep, unit):
-    """Raise unless the options are among those offered."""
+    """Raise unless the options are valid."""
     if keep not in _KEEP:
         raise ValueError(f"keep must be one of {', '.join(_KEEP)}, got {keep!r}.")
     if keep != "all" and not {"id", "ecg_date"} <= columns.keys():
@@ -249,7 +249,7 @@ def _keep_of_each_patient(flow, patients, keep):
 
 
 def _target(flow, competing):
-    """The outcome of those who remain; raise if the event happened to nobody."""
+    """Outcome of the remaining rows; raise if nobody had the event."""
     causes = flow.table["cause"].to_numpy().astype(np.int64)
     if not (causes == 1).any():
         raise ValueError(

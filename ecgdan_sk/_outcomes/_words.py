@@ -1,4 +1,4 @@
-"""Words for what happened: yes and no, dead and alive, with the coding said."""
+"""Outcomes in words, such as yes and no or dead and alive."""
 
 import numpy as np
 import pandas as pd
@@ -14,10 +14,10 @@ _CODES = {word: code for code, words in _KNOWN.items() for word in words}
 
 
 def read_events(column, name, coding=None):
-    """Causes of a column as float64, NaN where it says nothing, and their coding.
+    """Causes of a column as float64, NaN where it is empty, and their coding.
 
-    `coding` maps what the column holds to True and False or to causes. None reads
-    True, 1 and words such as "yes" and "dead".
+    `coding` maps values of the column to True and False or to causes. None reads True,
+    1 and words such as "yes" and "dead".
     """
     values = as_series(column)
     missing = values.isna().to_numpy()
@@ -76,7 +76,7 @@ def _plain(value):
 
 
 def _seen(values, causes):
-    """What the column holds, each with its cause, or None where it was missing."""
+    """Distinct values of the column with their cause, or None where missing."""
     pairs = pd.Series(causes, index=values.to_numpy(object))
     pairs = pairs[~pairs.index.isna()]
     pairs = pairs[~pairs.index.duplicated()]

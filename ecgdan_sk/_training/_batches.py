@@ -14,8 +14,8 @@ from ._ranks import ALONE, current
 class ECGDataset(Dataset):
     """Rows of an array of ECGs with their targets, read a batch at a time.
 
-    Nothing is copied until a batch is asked for, so `signals` may be a memmap. Of a
-    training that is shared, a batch holds the ECGs of this process, and all targets.
+    Nothing is copied before a batch is read, so `signals` may be a memmap. If several
+    processes share a training, a batch holds the ECGs of this process and all targets.
     """
 
     ranks = ALONE
@@ -44,7 +44,7 @@ class ECGDataset(Dataset):
         return rows[self.ranks.part(len(rows))]
 
     def in_memory(self) -> "ECGDataset":
-        """The same ECGs, read now."""
+        """Dataset of the same ECGs in memory."""
         signals = np.asarray(self.signals[self.rows], dtype=np.float32)
         return ECGDataset(signals, self.target[self.rows])
 
@@ -72,9 +72,9 @@ class EventBatchSampler:
 
 
 def event_loader(dataset, batch_size, **kwargs):
-    """Batches that each hold their share of the events, as often as they are asked for.
+    """Loader of batches that each hold their share of the events.
 
-    ECGs of a folder or a chunked array are read once, where one window holds them all.
+    ECGs of a folder or a chunked array are read once if one window holds them all.
     """
     event = dataset.target[dataset.rows, 0]
     sampler = EventBatchSampler(event, batch_size)

@@ -18,10 +18,10 @@ _FEWEST_BLOCKS = 16
 
 
 def blocks_of(signals, rows):
-    """Block of each row, and in how many windows an epoch goes through them.
+    """Block of each row, and number of windows per epoch.
 
-    There is one where all fit in it, or nothing is gained: of ECGs in memory, in files
-    of their own, or in a plain memory map, as joblib makes of an array in memory.
+    One window is enough if it holds all ECGs, or if blocks save no time: for ECGs in
+    memory, in separate files, or in the plain memory map of joblib.
     """
     chunk = getattr(signals, "chunk", None)
     if chunk is None:
@@ -36,7 +36,7 @@ def blocks_of(signals, rows):
 
 
 def _occurrence(rows):
-    """How often each row came before."""
+    """Number of earlier occurrences of each row."""
     order = np.argsort(rows, kind="stable")
     counts = np.empty(len(rows), int)
     in_order = rows[order]
@@ -97,7 +97,7 @@ class BlockBatchSampler:
 
 
 class WindowLoader:
-    """Batches of a dataset, of which a window is read at a time.
+    """Batches of a dataset, which is read window by window.
 
     Parameters
     ----------

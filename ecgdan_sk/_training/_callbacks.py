@@ -1,4 +1,4 @@
-"""What happens beside the steps of a training: schedule, best weights, progress."""
+"""Callbacks of a training: learning rate, best weights, unfreezing, progress."""
 
 from copy import deepcopy
 
@@ -55,7 +55,7 @@ def one_cycle(step, n_steps, warm_up=0.1):
 
 
 class KeepBest(Callback):
-    """Keep the weights of the best epoch, and stop when none has come for long.
+    """Keep the weights of the best epoch, and stop early without improvement.
 
     Parameters
     ----------

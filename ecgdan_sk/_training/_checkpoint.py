@@ -94,7 +94,7 @@ def _part(tensors, prefix):
 
 
 def _moments(net):
-    """What AdamW remembers of each parameter."""
+    """State of AdamW for each parameter."""
     state = net.optimizer_.state_dict()["state"]
     return {f"{i}/{k}": v for i, moments in state.items() for k, v in moments.items()}
 

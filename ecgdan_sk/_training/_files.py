@@ -1,4 +1,4 @@
-"""Fitted estimators as files: parameters, weights, and what `fit` learned."""
+"""Files of fitted estimators: parameters, weights and fitted attributes."""
 
 from numbers import Integral
 
@@ -13,7 +13,7 @@ _LEFT_OUT = ("callbacks", "checkpoint_dir", "pretrained")
 
 
 def write_model(path, kind, params, fitted, nets, classes):
-    """Write the parameters, what `fit` learned, and the nets of an estimator."""
+    """Write the parameters, fitted attributes and nets of an estimator."""
     params = {k: None if k in _LEFT_OUT else v for k, v in params.items()}
     if not isinstance(params["random_state"], Integral):
         params["random_state"] = None
@@ -34,10 +34,10 @@ def write_model(path, kind, params, fitted, nets, classes):
 
 
 def read_model(path, kind, classes, restore):
-    """The estimator that `restore` makes of parameters, fitted state and networks.
+    """Read parameters, fitted attributes and networks, and pass them to `restore`.
 
-    A network is given as its weights, those of its loss, and its history. Whatever is
-    wrong with a file that is there is one ValueError.
+    A network consists of its weights, the weights of its loss, and its history. Any
+    defect of an existing file raises a ValueError.
     """
     tensors, content = read_tensors(path, kind)
     try:
@@ -64,7 +64,7 @@ def read_model(path, kind, classes, restore):
 
 
 def not_finite(plain, arrays, name=""):
-    """Names of the values in what `to_plain` made that are not finite."""
+    """Names of non-finite values in the output of `to_plain`."""
     if isinstance(plain, float):
         bad, parts = not np.isfinite(plain), []
     elif not isinstance(plain, dict):

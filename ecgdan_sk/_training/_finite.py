@@ -1,4 +1,4 @@
-"""Trainings whose numbers left the finite, and the ECGs that drove them there."""
+"""Errors for trainings with non-finite numbers, which name suspicious ECGs."""
 
 import numpy as np
 import torch
@@ -19,7 +19,7 @@ def check_finite_state(net):
 
 
 def remedy(signals, lr):
-    """What to do where training left the finite: name the ECGs that stand out."""
+    """Advice for a training with non-finite numbers, with the ECGs that stand out."""
     heights = np.concatenate(
         [
             _heights(signals[first : first + _N_AT_ONCE])

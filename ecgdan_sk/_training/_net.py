@@ -1,4 +1,4 @@
-"""The skorch net behind the estimators: how a step, a validation and a stop go."""
+"""The skorch net of the estimators: training steps, validation, interruption."""
 
 from contextlib import contextmanager
 
@@ -191,16 +191,16 @@ class ECGNet(NeuralNet):
         return total / len(output)
 
     def _restoring_error(self, batch):
-        """Weighted error of the reconstruction, always from the same changes."""
+        """Weighted reconstruction error, with the same random changes at every call."""
         x = to_tensor(unpack_data(batch)[0], device=self.device)
         with torch.no_grad(), seeded(0):
             return float(self._forward(self.augmentation(x, present_leads(x)))[1])
 
     def notify(self, method_name, **cb_kwargs):
-        """Call the callbacks; one that ends training is no interruption by the user.
+        """Call the callbacks, and distinguish their stops from Ctrl-C of the user.
 
-        It raises in its own method, where the user's Ctrl-C comes from whatever that
-        method has called.
+        A callback that ends the training raises in its own method. Ctrl-C comes from a
+        function that this method called.
         """
         try:
             super().notify(method_name, **cb_kwargs)
@@ -241,10 +241,10 @@ class ECGNet(NeuralNet):
         return output.float(), self.reconstruction_weight * error
 
     def _backward_in_pieces(self, ranks, views, target):
-        """The gradient of the whole batch, of which a few ECGs are in memory at once.
+        """Gradient of the whole batch, with the graph of a few ECGs in memory at once.
 
-        The outputs are computed first without a graph; the loss of all of them gives
-        each piece the gradient that it passes on in a second run with a graph.
+        A first run computes all outputs without a graph. Their loss gives the gradient
+        of each output, which a second run with a graph propagates piece by piece.
         """
         n = len(target)
         pieces = ranks.pieces(views, n, self.micro_batch_size)
@@ -266,7 +266,7 @@ class ECGNet(NeuralNet):
         return ranks.summed(total)
 
     def _piece(self, piece, seed):
-        """Outputs of one piece; every piece meets the same dropout masks."""
+        """Outputs of one piece. All pieces use the same dropout masks."""
         with seeded(seed):
             return self._forward(piece)
 
@@ -281,9 +281,9 @@ def _innermost(traceback) -> str:
 def keep_freed_memory() -> None:
     """Let the C library keep the memory of a step for the next step.
 
-    Memory that the system hands out anew costs a third of a training step. glibc learns
-    from the largest block freed, up to 32 MB, how much to keep: twice as much (its
-    manual: mallopt, M_MMAP_THRESHOLD). Nothing is written into the block.
+    Requesting memory from the system again costs a third of a training step. glibc
+    keeps twice the size of the largest freed block, up to 32 MB (see M_MMAP_THRESHOLD
+    in the manual of mallopt). Nothing is written into the block.
     """
     torch.empty(31 * 2**20, dtype=torch.uint8)
 
@@ -301,7 +301,7 @@ def _detached(value):
 
 @contextmanager
 def _still_statistics(module: nn.Module):
-    """Normalisations use the statistics of a batch without remembering them."""
+    """Context in which batch normalisation does not update its running statistics."""
     kinds = (nn.BatchNorm1d, nn.BatchNorm2d)
     norms = [part for part in module.modules() if isinstance(part, kinds)]
     momenta = [norm.momentum for norm in norms]

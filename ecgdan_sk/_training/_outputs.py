@@ -1,4 +1,4 @@
-"""What nets say of ECGs, which are read once, in as many jobs as are wished."""
+"""Outputs of nets for ECGs, which are read once, in any number of jobs."""
 
 import threading
 
@@ -13,10 +13,10 @@ _AT_ONCE = 4
 
 
 def net_outputs(nets, X, step=ECGNet.evaluation_step) -> np.ndarray:
-    """Outputs (n_nets, n_samples, n_outputs) of some nets, in a step of theirs.
+    """Outputs (n_nets, n_samples, n_outputs) of a step method of some nets.
 
-    Each batch is read once, however many nets there are, and is the same however many
-    jobs `joblib.parallel_config` allows.
+    Each batch is read once for all nets. The batches do not depend on the number of
+    jobs that `joblib.parallel_config` allows.
     """
     n_rows = _AT_ONCE * nets[0].batch_size
     if not _are_jobs() or len(X) <= n_rows:
@@ -34,9 +34,9 @@ def encode(nets, X) -> np.ndarray:
 
 
 def in_jobs(calls):
-    """Results of delayed calls in their order, as `joblib.parallel_config` says.
+    """Ordered results of delayed calls, in the jobs of `joblib.parallel_config`.
 
-    Threads, where it names no backend: torch computes without Python's lock.
+    The default backend is threads, because torch releases Python's lock.
     """
     if not _are_jobs():
         return (function(*args, **kwargs) for function, args, kwargs in calls)
@@ -44,7 +44,7 @@ def in_jobs(calls):
 
 
 def _are_jobs():
-    """Whether this is no job itself, and several are wished."""
+    """Whether several jobs are allowed and this is not already one of them."""
     # Dask offers its whole cluster to each of its own tasks.
     is_main = threading.current_thread() is threading.main_thread()
     return is_main and effective_n_jobs() > 1

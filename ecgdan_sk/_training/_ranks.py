@@ -1,11 +1,11 @@
 """Processes that share a training: each computes its part of every batch.
 
-A launcher such as `torchrun` starts one script several times, and each process, a
-rank, calls the same `fit`. The loss compares all ECGs of a batch, so each rank gathers
-the outputs and computes the whole of it; its backward cuts out the rank's own rows, and
-the gradients of the network's parameters are summed. Normalisations see the whole batch
-too, and what is drawn for each of its ECGs is drawn for all of them. So one, two or
-three processes end with the same weights, but for the rounding of sums.
+A launcher such as `torchrun` starts one script several times. Each process, a rank,
+calls the same `fit`. The loss compares all ECGs of a batch, so each rank gathers all
+outputs and computes the whole loss. Its backward pass keeps the rows of the rank, and
+the gradients of the network's parameters are summed. Normalisations also use the whole
+batch, and random numbers are drawn for all of its ECGs. So any number of processes
+ends with the same weights, except for rounding.
 """
 
 import atexit
@@ -29,7 +29,7 @@ _FEWEST_ROWS = 2
 
 
 def current():
-    """The processes that share what this thread trains now, or `ALONE`."""
+    """Processes that share the current training of this thread, or `ALONE`."""
     # Whoever trains in threads, or in processes of joblib, trains there alone.
     if not dist.is_available() or threading.current_thread() != threading.main_thread():
         return ALONE
@@ -72,7 +72,7 @@ class Alone:
         return list(zip(*(view.split(size) for view in views)))
 
     def augmented(self, augmentation, x, recorded, n_rows):
-        """What an augmentation of the whole batch makes of its own rows."""
+        """Own rows of the augmented batch, which is augmented as a whole."""
         return augmentation(x, recorded)
 
     def in_one_batch(self, n_rows=None):
@@ -80,7 +80,7 @@ class Alone:
         return nullcontext()
 
     def gathered(self, own, n_rows):
-        """What all processes have, in order of the rows; differentiable."""
+        """Values of all processes in the order of the rows; differentiable."""
         return own
 
     def summed(self, value):
@@ -88,11 +88,11 @@ class Alone:
         return value
 
     def from_first(self, value):
-        """What the first process has."""
+        """Value of the first process."""
         return value
 
     def take_from_first(self, *modules):
-        """Bring parameters and buffers to those of the first process."""
+        """Copy parameters and buffers of the first process."""
 
 
 ALONE = Alone()
@@ -143,7 +143,7 @@ class Ranks(Alone):
         return list(zip(*(view.tensor_split(n_pieces) for view in views)))
 
     def augmented(self, augmentation, x, recorded, n_rows):
-        """What an augmentation of the whole batch makes of its own rows."""
+        """Own rows of the augmented batch, which is augmented as a whole."""
         rows = self.part(n_rows)
         # The ECGs of others are not there, but what is drawn for them is.
         whole = (
@@ -153,14 +153,14 @@ class Ranks(Alone):
         return tuple(view[rows] for view in augmentation(*whole))
 
     def in_one_batch(self, n_rows=None):
-        """A context in which networks normalise, and draw, over the whole batch.
+        """Context in which networks normalise and draw over the whole batch.
 
-        Without a number of rows what they draw is left as it is.
+        Without a number of rows, random draws are unchanged.
         """
         return _OneBatch(n_rows, None if n_rows is None else self.part(n_rows))
 
     def gathered(self, own, n_rows):
-        """What all processes have, in order of the rows; differentiable."""
+        """Values of all processes in the order of the rows; differentiable."""
         return _Gathered.apply(own, self.part(n_rows), n_rows)
 
     def summed(self, value):
@@ -173,9 +173,9 @@ class Ranks(Alone):
         return value
 
     def sum_gradients(self, module, criterion):
-        """Add up what the processes found for the parameters of the network.
+        """Sum the gradients of the network's parameters over the processes.
 
-        The parameters of the loss have their whole gradient in each process.
+        Parameters of the loss already have their whole gradient in each process.
         """
         parts = [(module, 1.0), (criterion, 1.0 / self.n_ranks)]
         found = [
@@ -191,13 +191,13 @@ class Ranks(Alone):
             grad.copy_(total.view_as(grad))
 
     def from_first(self, value):
-        """What the first process has."""
+        """Value of the first process."""
         values = [value]
         dist.broadcast_object_list(values, src=0)
         return values[0]
 
     def take_from_first(self, *modules):
-        """Bring parameters and buffers to those of the first process."""
+        """Copy parameters and buffers of the first process."""
         for module in modules:
             for value in module.state_dict().values():
                 # In the order of the axes, however they lie in memory.
@@ -207,9 +207,9 @@ class Ranks(Alone):
 
 
 class _Gathered(torch.autograd.Function):
-    """Rows of all ranks on each of them.
+    """Rows of all ranks, gathered on each rank.
 
-    Each computes the same loss of them, so the gradient is whole and is only cut.
+    Each rank computes the same loss, so backward only selects the rank's own rows.
     """
 
     @staticmethod
@@ -237,7 +237,7 @@ class _OneBatch(TorchFunctionMode):
         self.n_own = None if rows is None else rows.stop - rows.start
 
     def __torch_function__(self, func, types, args=(), kwargs=None):
-        """Call `func`, or what stands for it in the whole batch."""
+        """Call `func`, or its replacement for the whole batch."""
         kwargs = kwargs or {}
         if func is F.batch_norm:
             return _batch_norm(*args, **kwargs)
@@ -333,7 +333,7 @@ def _embedded(own, rows, n_rows, empty=torch.empty):
 
 
 def _digest(dataset):
-    """What tells the ECGs and targets of a training from others."""
+    """Digest of the ECGs and targets of a training."""
     digest = hashlib.sha256(f"{dataset.signals.shape}".encode())
     digest.update(np.ascontiguousarray(dataset.rows).tobytes())
     digest.update(np.ascontiguousarray(dataset.target).tobytes())

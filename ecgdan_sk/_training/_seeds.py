@@ -1,9 +1,9 @@
-"""Random numbers of a thread's own, whoever draws them.
+"""Random numbers of torch from generators of the thread.
 
 Layers, initialisations and augmentations draw from torch's global generator, and most
-of them can be told of no other. While a thread is `seeded`, what it draws comes from
-generators of its own instead, so that trainings in threads neither meet nor disturb
-each other or the caller. Seeded alike, they give what the global one would give.
+of them accept no other. While a thread is `seeded`, its draws come from generators of
+its own. So trainings in threads disturb neither each other nor the caller. With equal
+seeds, the draws equal those of the global generator.
 """
 
 import threading
@@ -38,9 +38,9 @@ _turn = threading.Lock()
 
 @contextmanager
 def seeded(random_state, alike=False):
-    """Seed what this thread draws from torch, and nothing else.
+    """Seed the draws of this thread from torch, and nothing else.
 
-    With `alike` all processes that share a training take the seed of the first.
+    With `alike`, all processes that share a training use the seed of the first.
     """
     seed = check_random_state(random_state).randint(2**31 - 1)
     if alike:
@@ -85,9 +85,9 @@ class _Generators:
 
 
 class _OwnRandomness(TorchFunctionMode):
-    """Hands the generators of this thread to what draws in it.
+    """Pass the generators of this thread to functions that draw random numbers.
 
-    Such a mode sees each call of torch in the thread that entered it, and no other.
+    The mode intercepts the calls of torch only in the thread that entered it.
     """
 
     def __torch_function__(self, func, types, args=(), kwargs=None):
@@ -127,7 +127,7 @@ def _drops(query, key, value, attn_mask=None, dropout_p=0.0, *args, **kwargs):
 
 
 def _in_turn(func, own, *args, **kwargs):
-    """Call what takes no generator: it borrows the global one, which no two may."""
+    """Call a function without a generator argument; it locks the global generator."""
     device = own.device
     shared = torch.default_generator
     if device.type == "cuda":
@@ -145,7 +145,7 @@ def _in_turn(func, own, *args, **kwargs):
 
 
 def _device_of(args, kwargs):
-    """Where a call draws: where it is told to, or where its tensors are."""
+    """Device of a call: its `device` argument, or the device of its tensors."""
     device = kwargs.get("device")
     if device is None:
         tensors = [a for a in (*args, *kwargs.values()) if isinstance(a, torch.Tensor)]
@@ -154,7 +154,7 @@ def _device_of(args, kwargs):
 
 
 def _indexed(device):
-    """A device by its number, where there may be several."""
+    """Device with its index, if there may be several."""
     if device.type == "cuda" and device.index is None:
         device = torch.device("cuda", torch.cuda.current_device())
     return device

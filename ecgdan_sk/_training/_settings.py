@@ -1,4 +1,4 @@
-"""What the parameters that both estimators have mean for the training of a net."""
+"""Training settings from the parameters that both estimators share."""
 
 from ..augmentation import Augmentation
 

@@ -41,10 +41,10 @@ def train_net(
 ) -> ECGNet:
     """Fit a net with AdamW, early stopping and, unless told not to, one cycle.
 
-    Without validation ECGs the weights of the last epoch are kept, not the best ones.
-    `start` holds weights by name, of the whole module or of a part of it; `checkpoint`
-    is the file that an interrupted training goes on from. Processes that share it end
-    with the same net.
+    Without validation ECGs, the weights of the last epoch are kept. `start` holds
+    initial weights by name, of the whole module or of a part. An interrupted training
+    continues from the file `checkpoint`. Processes that share a training end with the
+    same net.
     """
     ranks = current()
     n_batches = len(EventBatchSampler(dataset.target[dataset.rows, 0], batch_size))
@@ -150,7 +150,7 @@ def load_weights(module, weights) -> None:
 
 
 def _check_weights(module, weights) -> None:
-    """Raise unless the weights are all those of a module, and finite."""
+    """Raise unless the weights are finite and match the module."""
     ours = {name: tuple(value.shape) for name, value in module.state_dict().items()}
     theirs = {name: tuple(np.shape(value)) for name, value in weights.items()}
     for name in ours | theirs:
@@ -163,7 +163,7 @@ def _check_weights(module, weights) -> None:
 
 
 def chosen_device(device: str) -> str:
-    """`device` itself, or for "auto" the fastest that is there."""
+    """`device` itself, or the fastest available one for "auto"."""
     if device != "auto":
         return device
     if torch.cuda.is_available():

@@ -260,7 +260,7 @@ class CalibratedSurvival(SurvivalCurves, MetaEstimatorMixin, BaseEstimator):
         return self.baseline_.cumulative_hazards(log_risks, times, strata)
 
     def __sklearn_tags__(self):
-        """Those of the estimator, which sees the input."""
+        """Tags of the estimator, which receives the input."""
         tags = super().__sklearn_tags__()
         tags.input_tags = get_tags(self.estimator).input_tags
         tags.target_tags.required = True
@@ -268,7 +268,7 @@ class CalibratedSurvival(SurvivalCurves, MetaEstimatorMixin, BaseEstimator):
 
 
 def _fitted(estimator, X, y, entry, groups):
-    """The estimator, told of times of entry if there are any."""
+    """Fit the estimator, with times of entry if there are any."""
     given = {} if entry is None else {"entry": entry}
     return fit_by_patient(estimator, X, y, groups, **given)
 
@@ -286,7 +286,7 @@ def _held_out(estimator, X, y, entry, groups, train, test):
 
 
 def _slope(risk, outcome, fold):
-    """What the risks are multiplied by, not below 0.
+    """Factor of the log risks, at least 0.
 
     Samples are compared within their fold, because each fold has a model of its own.
     """

@@ -9,8 +9,8 @@ _N_PERIODS = 4  # in which the shape of the baseline hazard is compared
 class Ladder:
     """Poisson models of the events, given the cumulative hazards that were predicted.
 
-    Each sample is split into periods; the events of a period are Poisson with the
-    predicted hazard of it, times what a step of the ladder may change.
+    Each sample is split into periods. The events of a period are Poisson with its
+    predicted hazard, times the factors that a step of the ladder may change.
     """
 
     def __init__(self, log_risk, curves, outcome):
@@ -34,7 +34,7 @@ class Ladder:
         self._fits = {}
 
     def n_coefficients(self, step):
-        """What a step may change."""
+        """Number of coefficients that a step may change."""
         n_periods = self.expected.shape[1]
         return {"none": 0, "in-the-large": 1, "slope": 2, "baseline": n_periods + 1}[
             step
@@ -45,7 +45,7 @@ class Ladder:
         return self._fit(step)[:2]
 
     def log_likelihood(self, step):
-        """Poisson log-likelihood, without what is the same for all steps."""
+        """Poisson log-likelihood, without terms that are equal for all steps."""
         return self._fit(step)[2]
 
     def _fit(self, step):

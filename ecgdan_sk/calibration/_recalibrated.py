@@ -143,7 +143,7 @@ class RecalibratedSurvival(SurvivalCurves, MetaEstimatorMixin, BaseEstimator):
         return self
 
     def _climb(self, X, outcome):
-        """Go up the ladder as far as `method` says."""
+        """Climb the ladder as far as `method` allows."""
         risk = np.asarray(self.estimator.predict(X), dtype=np.float64)
         curves = self.estimator.predict_survival_function(X)
         self.center_ = float(risk.mean())
@@ -301,11 +301,11 @@ class RecalibratedSurvival(SurvivalCurves, MetaEstimatorMixin, BaseEstimator):
         return highest
 
     def __sklearn_clone__(self):
-        """A copy that holds the same fitted estimator, which a clone would empty."""
+        """Copy with the same fitted estimator, because a clone would be unfitted."""
         return type(self)(self.estimator, method=self.method, level=self.level)
 
     def __sklearn_tags__(self):
-        """Those of the estimator, which sees the input."""
+        """Tags of the estimator, which receives the input."""
         tags = super().__sklearn_tags__()
         tags.input_tags = copy(get_tags(self.estimator).input_tags)
         tags.target_tags.required = True

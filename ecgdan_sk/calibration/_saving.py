@@ -16,7 +16,7 @@ _CLASSES = (BaselineHazards, BreslowBaseline, CensoringKaplanMeier, RefittedHead
 
 
 def save_around(path, kind, estimator, params, fitted):
-    """Write the estimator's own file with what stands around it."""
+    """Write the file of the inner estimator with the parameters around it."""
     if type(estimator) is not DualAttentionSurvival:
         raise TypeError(
             f"Cannot save a calibrated {type(estimator).__name__}, which has no file "
@@ -35,9 +35,9 @@ def save_around(path, kind, estimator, params, fitted):
 
 
 def load_around(path, kind, restore):
-    """What `restore` makes of the estimator, parameters and fitted attributes.
+    """Read estimator, parameters and fitted attributes, and pass them to `restore`.
 
-    Whatever is wrong with a file that is there is one ValueError.
+    Any defect of an existing file raises a ValueError.
     """
     tensors, content = read_tensors(path, kind)
     try:

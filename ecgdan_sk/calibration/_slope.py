@@ -10,9 +10,9 @@ _STEEPEST = 20.0  # log hazard per standard deviation of the risk
 
 
 def cox_slope(risk, event, time, *, strata=None, entry=None):
-    """Log hazard ratio per unit of the risk, of those at risk together in a stratum.
+    """Log hazard ratio per unit of the log risk, stratified.
 
-    None where all have the same risk.
+    None if all log risks are equal.
     """
     spread = risk.std()
     if spread == 0:

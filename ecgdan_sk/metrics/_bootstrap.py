@@ -153,7 +153,7 @@ def bootstrap_ci(
 
 
 def _jackknife(value, without, confidence_level):
-    """The interval by what the score is without some patients at a time."""
+    """Interval from the scores without one block of patients at a time."""
     n = len(without)
     error = np.sqrt((n - 1) / n * ((without - without.mean()) ** 2).sum())
     width = norm.ppf((1 + confidence_level) / 2) * error
@@ -161,7 +161,7 @@ def _jackknife(value, without, confidence_level):
 
 
 def _draws(metric, y_true, owner, n_resamples, rng):
-    """How often each patient is drawn, of shape (n_resamples, n_patients)."""
+    """Counts of each patient in the resamples, (n_resamples, n_patients)."""
     event, _ = check_causes(y_true)
     of_ranks = getattr(metric, "func", metric) in _OF_RANKS
     apart = np.bincount(owner, event > 0) > 0 if of_ranks else np.zeros(max(owner) + 1)
@@ -175,7 +175,7 @@ def _draws(metric, y_true, owner, n_resamples, rng):
 
 
 def _scored(metric, data, owner, draws):
-    """Scores of the samples of those drawn."""
+    """Scores of the resampled patients."""
     everybody = np.arange(len(owner))
     return np.array(
         [_score(metric, data, np.repeat(everybody, times[owner])) for times in draws]
@@ -192,8 +192,8 @@ def _score(metric, data, rows):
 def _scored_without(metric, data, owner):
     """Scores without each patient, or without each of up to 200 blocks of patients."""
     n_patients = owner.max() + 1
-    # At random: blocks that resemble each other hide what patients differ in. Always
-    # the same, as a jackknife draws nothing else.
+    # Blocks are random, because blocks that resemble each other would hide the variance
+    # between patients. The seed is fixed, because a jackknife draws nothing else.
     block = np.random.RandomState(0).permutation(n_patients)
     block %= min(n_patients, _N_JACKKNIFE_BLOCKS)
     return np.array(
@@ -205,7 +205,7 @@ def _scored_without(metric, data, owner):
 
 
 def _counted(metric, data, owner, draws):
-    """Concordance indices from how often each patient was drawn."""
+    """Concordance indices from the counts of the patients."""
     weight, parts = _pairs(*data[:2], **data[2])
     sums = []
     for first in range(0, len(draws), _N_PER_CHUNK):

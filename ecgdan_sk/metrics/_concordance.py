@@ -262,13 +262,13 @@ class ComparablePairs:
 
 
 def _less(whole, part):
-    """Their difference, without what rounding leaves of equal sums."""
+    """Difference of two sums, with rounding errors of equal sums removed."""
     rest = whole - part
     return np.where(rest > 1e-12 * whole, rest, 0.0)
 
 
 def _outlived(end, risk, weight):
-    """Weight of the samples with a later `end`: those of lower risk, and all of them.
+    """Weight of the samples with a later `end`: of those with lower risk, and of all.
 
     Equal risks count half. Both results have the shape of `weight`.
     """

@@ -79,7 +79,7 @@ class _SurvivalScorers:
         return f"survival_scorers(times={self.times.tolist()})"
 
     def get_metadata_routing(self):
-        """What cross-validation is asked to pass on, wherever it is given."""
+        """Metadata that cross-validation should pass on."""
         request = MetadataRequest(owner=self)
         request.score.add_request(param="entry", alias=True)
         request.score.add_request(param="strata", alias=True)

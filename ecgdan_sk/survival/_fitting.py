@@ -38,7 +38,7 @@ _OF_FEW_EVENTS = {"max_epochs": 1, "lr": 1e-9, "n_unfrozen": 0}
 
 
 def split_seeds(estimator):
-    """A seed for the validation part of each network; those of `baseline` share one.
+    """Seed of the validation part of each network; with a `baseline` all share one.
 
     A warm start keeps the seeds, so that no ECG is used for training first and for
     validation later.
@@ -101,7 +101,7 @@ def train_networks(estimator, X, target, likelihood, patients, seeds):
 
 
 def module_settings(estimator, n_outputs, scale=1.0):
-    """Parameters of `risk_net`, as skorch wants them."""
+    """Parameters of `risk_net`, in the form that skorch takes."""
     module = {
         "architecture": architecture_of(estimator),
         "n_leads": estimator.n_leads_in_,
@@ -116,7 +116,7 @@ def module_settings(estimator, n_outputs, scale=1.0):
 
 
 def loss_settings(likelihood, covariates):
-    """Parameters of `SurvivalLoss`, as skorch wants them."""
+    """Parameters of `SurvivalLoss`, in the form that skorch takes."""
     loss = likelihood.loss
     if covariates is not None:
         loss = {**loss, "coef": covariates.coef_}
@@ -124,7 +124,7 @@ def loss_settings(likelihood, covariates):
 
 
 def mean_coef(nets):
-    """Coefficients of the covariates, averaged over the networks beside them."""
+    """Coefficients of the covariates, averaged over the networks."""
     coefs = [net.criterion_.coef.detach().cpu().numpy() for net in nets]
     return np.mean(coefs, axis=0, dtype=np.float64)
 
@@ -198,7 +198,7 @@ def _concordance(output, target, loss):
 
 
 def _starts(estimator, module):
-    """For each network the weights it starts from, by name, or None."""
+    """Initial weights of each network by name, or None."""
     starts = [start_of(estimator)] * estimator.n_members
     if estimator.warm_start and hasattr(estimator, "nets_"):
         with seeded(0):

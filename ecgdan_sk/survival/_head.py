@@ -21,7 +21,7 @@ _AT_ONCE = 256  # ECGs
 
 
 def ridge_heads(estimator, likelihood, module, starts, X, target, patients):
-    """A `RidgeHead` where an encoder is given and outputs are log risks, or None."""
+    """A `RidgeHead` if there is an encoder and outputs are log risks, else None."""
     if estimator.pretrained is None or not likelihood.outputs_are_log_risks:
         return None
     if estimator.warm_start:
@@ -75,9 +75,9 @@ class RidgeHead:
         self.patients, self.takes_all = patients, takes_all
 
     def of(self, rows):
-        """The start, with a head that these rows tell, or all if events are few.
+        """Initial weights and covariate coefficients, with a head fitted to these rows.
 
-        And the coefficients of the covariates beside it.
+        If events are few, the head is fitted to all rows.
         """
         if self.is_of_few:
             rows = slice(None)
@@ -103,11 +103,11 @@ class RidgeHead:
 
     @property
     def is_of_few(self):
-        """Whether events are so few that those of the validation part tell it too."""
+        """Whether events are so few that the head also uses the validation part."""
         return self.takes_all and self._n_events(slice(None)) < _FEW_EVENTS
 
     def settle(self, net, start):
-        """Where no epoch was better than the start, let all events tell the head."""
+        """If no epoch improved on the start, refit the head to all events."""
         kept = net.module_.state_dict()["head.weight"].cpu().numpy()
         if self.takes_all and np.array_equal(kept, start.get("head.weight")):
             start, coef = self.of(slice(None))

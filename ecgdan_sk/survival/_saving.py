@@ -100,7 +100,7 @@ class Saving:
 
 
 def check_finite_fit(estimator, X):
-    """Raise if anything that `fit` learned is not finite, and say what to do."""
+    """Raise, with a remedy, if a fitted value is not finite."""
     arrays, learned = [], _fitted(estimator)
     learned = {name: learned[name] for name in ("covariates_", "likelihood_")}
     names = not_finite(to_plain(learned, arrays, _CLASSES), arrays)
@@ -111,7 +111,7 @@ def check_finite_fit(estimator, X):
 
 
 def _fitted(estimator):
-    """What `fit` learned beside the networks."""
+    """Fitted attributes other than the networks."""
     return {
         name: value
         for name, value in vars(estimator).items()
@@ -120,7 +120,7 @@ def _fitted(estimator):
 
 
 def _restored(cls, params, fitted, networks):
-    """The estimator that a file tells."""
+    """Estimator from the contents of a file."""
     estimator = cls(**params)
     estimator._validate_params()
     missing = [name for name in _LEARNED if name not in fitted]

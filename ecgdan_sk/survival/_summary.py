@@ -164,7 +164,7 @@ def _observed(outcome, horizon):
 
 
 class _Weights:
-    """Stands for weights, which are no setting to be read."""
+    """Placeholder in the summary for weights, which are too long to print."""
 
     def __repr__(self):
         return "<weights>"

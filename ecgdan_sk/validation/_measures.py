@@ -30,7 +30,7 @@ _OF_ONE_EVENT = ("Brier", "IPA")
 
 
 def measure_index(found):
-    """Time and name of each measure, in the order of `measures`; NaN is no time."""
+    """Time and name of each measure in the order of `measures`; NaN means no time."""
     names = _AT_TIMES + (_OF_ONE_EVENT if found.n_causes < 2 else ())
     keys = [(np.nan, name) for name in _OVERALL]
     keys += [(time, name) for time in found.times for name in names]
@@ -72,10 +72,10 @@ def _at_time(found, first, time, risk, threshold):
 
 
 def bootstrap(function, found, n_bootstrap, rng, n_jobs=None):
-    """`function` of so many cohorts of resampled patients, one row for each.
+    """`function` of resampled cohorts, one row each.
 
-    `found` is a sequence of `Predictions` of the same patients, all drawn alike, so
-    that models are compared on the same cohorts.
+    `found` is a sequence of `Predictions` of the same patients. All are resampled in
+    the same way, so that models are compared on the same cohorts.
     """
     clusters = found[0].clusters()
     n = len(clusters)

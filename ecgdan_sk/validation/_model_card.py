@@ -105,7 +105,7 @@ def _what(estimator):
 
 
 def _found(result):
-    """One section of the card for what was found."""
+    """Section of the card for one result."""
     if isinstance(result, ValidationReport):
         return "## Validation\n\n" + result.to_markdown().strip()
     for kind, (title, tables) in _KINDS.items():
@@ -115,7 +115,7 @@ def _found(result):
     known = ", ".join(k.__name__ for k in (ValidationReport, *_KINDS))
     raise TypeError(
         f"Expected results of ecgdan_sk.validation ({known}), got "
-        f"{type(result).__name__}."
+        f"{type(result).__name__}. Pass what these functions returned."
     )
 
 

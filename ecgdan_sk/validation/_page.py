@@ -119,7 +119,7 @@ def horizon_told(report, time):
 
 
 def cohort_told(report):
-    """What is known of the cohort, in words."""
+    """Facts on the cohort, in words."""
     row = report.cohort.iloc[0]
     facts = {name: told(value) for name, value in row.items()}
     scale, unit = unit_told(row["median follow-up"], report.time_unit)

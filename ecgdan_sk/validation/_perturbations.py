@@ -56,7 +56,7 @@ def all_perturbations(leads, snr):
 
 
 def _limb_pairs():
-    """Pairs of limb electrodes; those of the legs see the same potential."""
+    """Pairs of limb electrodes; both legs have the same potential."""
     pairs = [(a, b) for i, a in enumerate(_ELECTRODES) for b in _ELECTRODES[i + 1 :]]
     return [pair for pair in pairs if pair != ("LL", "RL")]
 
@@ -64,8 +64,8 @@ def _limb_pairs():
 def _electrode_swap(first, second):
     """Two limb electrodes exchanged, derived from the potentials under them.
 
-    The sum of the three potentials of the arms and the left leg is set to 0, and the
-    right leg is taken to see what the left one sees.
+    The potentials of the arms and the left leg are assumed to sum to 0, and the right
+    leg to have the potential of the left one.
     """
 
     def change(X, leads, rate, rng):
@@ -167,7 +167,7 @@ def _muscle(snr):
 
 
 def _noise(name, noise, snr):
-    """Noise of as much power in each lead as the signal-to-noise ratio says."""
+    """Noise with the power in each lead that the signal-to-noise ratio requires."""
 
     def change(X, leads, rate, rng):
         added = noise(X, rate, rng)

@@ -44,7 +44,7 @@ class Predictions:
         return len(self.time)
 
     def __getitem__(self, rows):
-        """The same of some rows, which may be repeated."""
+        """Predictions of some rows, which may be repeated."""
         names = ("score", "risks", "causes", "time", "patients")
         return replace(self, **{name: getattr(self, name)[rows] for name in names})
 
@@ -101,15 +101,15 @@ def risks_by(estimator, X, times):
 
 
 def _checked_times(times, causes, time):
-    """Horizons within the follow-up, by each of which somebody has had the event."""
+    """Horizons within the follow-up, each with at least one event before it."""
     times = np.atleast_1d(np.asarray(times, dtype=np.float64))
     if times.ndim != 1 or not len(times):
         raise ValueError(f"Expected times of shape (n_times,), got {times.shape}.")
     late = times[~((times > 0) & (times < time.max()))]
     if len(late):
         raise ValueError(
-            f"Cannot validate at time {late[0]:g}: follow-up runs to {time.max():g}, "
-            "and nothing is known from there on. Ask for an earlier time."
+            f"Cannot validate at time {late[0]:g}: follow-up runs to {time.max():g}. "
+            "Ask for an earlier time."
         )
     n_events = [np.sum((causes == 1) & (time <= t)) for t in times]
     if not min(n_events):
@@ -136,7 +136,7 @@ def _patients(X, groups, n_samples):
 
 
 def warn_of_seen(X, groups, fitted_to):
-    """Warn if patients of these recordings are among those of a training set."""
+    """Warn if patients of these recordings belong to the training set."""
     ids = getattr(X, "patient_ids", None) if groups is None else groups
     if fitted_to is None:
         return

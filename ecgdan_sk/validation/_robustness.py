@@ -149,7 +149,7 @@ def _too_fast(name, rate):
 
 
 def _risks(estimator, records, change, seed):
-    """Risks (n_samples,) of the changed ECGs, a part of which is in memory."""
+    """Risks (n_samples,) of the changed ECGs, which are computed in parts."""
     rng, found = np.random.default_rng(seed), []
     for start in range(0, len(records), _PART):
         part = records[start : start + _PART]
@@ -160,7 +160,7 @@ def _risks(estimator, records, change, seed):
 
 
 def _row(before, after, y, c_index):
-    """What one change did to the risks."""
+    """Effect of one change on the risks."""
     change = (after - before) / before.std()
     limits = np.quantile(before, [1 / 3, 2 / 3])
     thirds = [np.searchsorted(limits, risks) for risks in (before, after)]

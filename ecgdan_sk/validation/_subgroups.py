@@ -129,7 +129,7 @@ def subgroups(
 
 
 def _labels(X, by, n_samples):
-    """Group of each recording as text, missing ones named."""
+    """Group of each recording as text; missing values have a name."""
     if isinstance(by, str):
         covariates = X.covariates if isinstance(X, ECGRecords) else None
         if covariates is None or by not in covariates:
@@ -149,13 +149,13 @@ def _labels(X, by, n_samples):
 
 
 def _name(value):
-    """A whole number without its decimals, all else as it is written."""
+    """Name of a group; whole numbers have no decimals."""
     whole = isinstance(value, float | np.floating) and float(value).is_integer()
     return str(int(value)) if whole else str(value)
 
 
 def _of_group(part, threshold, n_bootstrap, confidence_level, rng, n_jobs):
-    """Measures of one group with their intervals, and the errors of those tested."""
+    """Measures of a group with intervals, and standard errors of tested ones."""
     index = measure_index(part)
     table = pd.DataFrame({"value": measures(part, threshold)}, index=index)
     table["low"] = table["high"] = np.nan

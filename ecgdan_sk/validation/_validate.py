@@ -254,7 +254,7 @@ class _Compared:
 
 
 def _cohort(found, unit):
-    """One row of what is known of the cohort."""
+    """Facts on the cohort in one row."""
     row = {"recordings": len(found), "patients": len(np.unique(found.patients))}
     for cause in range(1, int(found.causes.max()) + 1):
         name = "events" if cause == 1 else f"events of cause {cause}"
@@ -320,7 +320,7 @@ def _distribution(found):
 
 
 def _notes(found, unit):
-    """What a reader must know."""
+    """Notes for the reader of the report."""
     for time in found.times:
         n_events = int(((found.causes == 1) & (found.time <= time)).sum())
         if n_events < _FEW_EVENTS:

@@ -152,8 +152,8 @@ def _about_wash(report, weights):
     scale = wash_scale(weights)
     even = "Here it is nearly even. " if scale == LEAST_SCALE else ""
     return (
-        "A deeper blue means more attention of the network to that moment: from the mean "
-        f"of the lead (no colour) to {scale:.1f} times as much. {even}"
+        "A deeper blue means more attention of the network to that moment: from the "
+        f"mean of the lead (no colour) to {scale:.1f} times as much. {even}"
         "Attention shows where the network looked, not what changed the risk."
     )
 
