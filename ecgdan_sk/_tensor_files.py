@@ -1,8 +1,8 @@
-"""Files of tensors and plain values: safetensors with JSON, and nothing that runs.
+"""Files of tensors and plain values: safetensors with JSON, without code.
 
-One format for fitted models, encoder weights and checkpoints. A file is replaced as a
-whole or not at all, and read only if it is what was written. Fitted objects are taken
-apart into such tensors and values, and put together again, if of the named classes.
+Fitted models, encoder weights and checkpoints share this format. A file is replaced as
+a whole or not at all, and is read only if its digest is intact. Fitted objects of named
+classes are converted to such tensors and values and back.
 """
 
 import hashlib
@@ -97,7 +97,7 @@ def _is_stale(left, name):
 
 
 def _host():
-    """Eight letters that tell machines apart."""
+    """Eight letters that identify this machine."""
     return hashlib.sha256(socket.gethostname().encode()).hexdigest()[:8]
 
 
@@ -137,12 +137,12 @@ def read_tensors(path, kind):
 
 
 def kind_of(path):
-    """What a file of this package holds, such as the name of an estimator."""
+    """Kind of content of a file of this package, such as the name of an estimator."""
     return str(_read(path)[1].get("kind"))
 
 
 def _read(path):
-    """All that is in a file, as long as it is one of ours."""
+    """Content of a file, if this package wrote it."""
     check_regular(path)
     try:
         with safe_open(path, "numpy") as file:
@@ -160,7 +160,7 @@ def _read(path):
 
 
 def _is_as_written(tensors, header):
-    """Whether all that a file says has the digest that it was written with."""
+    """Whether the content of a file matches its digest."""
     digest = header.pop("digest", None)
     try:
         return "content" in header and digest == _digest(tensors, header)
@@ -169,7 +169,7 @@ def _is_as_written(tensors, header):
 
 
 def _digest(tensors, header):
-    """A hash of all that a file says."""
+    """Digest of the content of a file."""
     digest = hashlib.sha256(json.dumps(header, sort_keys=True).encode())
     for name in sorted(tensors):
         value = tensors[name]
@@ -179,9 +179,9 @@ def _digest(tensors, header):
 
 
 def to_plain(value, arrays, classes):
-    """`value` as JSON can hold it; numeric arrays go to `arrays`, by number.
+    """Convert `value` to JSON; numeric arrays go to `arrays`, by number.
 
-    `classes` are those whose instances are taken apart into their attributes.
+    Instances of `classes` are converted to their attributes.
     """
     if value is None or isinstance(value, bool | int | float | str):
         return value
@@ -208,7 +208,7 @@ def to_plain(value, arrays, classes):
 
 
 def from_plain(plain, arrays, classes):
-    """What `to_plain` was given."""
+    """Inverse of `to_plain`."""
     if not isinstance(plain, dict):
         return plain
     if "array" in plain:

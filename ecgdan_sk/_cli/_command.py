@@ -1,7 +1,6 @@
-"""What the commands share: options, one line for an error, exit codes.
+"""Common parts of the commands: options, errors in one line, exit codes.
 
-0 means done, 1 that something stands in the way, 2 that the command was written wrong,
-130 that it was broken off.
+Exit code 0 means success, 1 an error, 2 a wrong command line, 130 an interruption.
 """
 
 import inspect
@@ -105,7 +104,7 @@ _COLUMNS = {
 def command(example):
     """Make a function a command: an example, --debug, errors in one line.
 
-    A parameter `columns` becomes the options that say which column of a table is what.
+    A parameter `columns` becomes the options that name the columns of a table.
     """
 
     def decorated(function):
@@ -137,7 +136,7 @@ def command(example):
 
 
 def say(text):
-    """Print what was done."""
+    """Print the result of a command."""
     typer.echo(text)
 
 
@@ -164,7 +163,7 @@ def _fail(line, code):
 
 
 def _line_of(error):
-    """An error in one line that says what to do."""
+    """Error message in one line, with a remedy."""
     text = " ".join(str(error).split())
     if isinstance(error, OSError) and error.filename is not None:
         text = f"{error.strerror}: {error.filename}. Look at the path, its rights and "

@@ -1,4 +1,4 @@
-"""What the sections of the page are made of."""
+"""Building blocks of page sections."""
 
 from ._tags import tag
 
@@ -9,12 +9,12 @@ def section(title, *parts, class_=None):
 
 
 def note(text):
-    """What to know when reading what stands above."""
+    """Note on the content above."""
     return tag("p", text, class_="note")
 
 
 def definitions(pairs, class_):
-    """Names and what is said of them."""
+    """List of names with their descriptions."""
     items = [tag("div", tag("dt", name), tag("dd", said)) for name, said in pairs]
     return tag("dl", *items, class_=class_)
 

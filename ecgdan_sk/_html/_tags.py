@@ -4,9 +4,10 @@ from xml.etree import ElementTree
 
 
 def tag(name, /, *children, **attributes):
-    """An element; children are elements, text or None, `class_` is written `class`.
+    """Make an element; children are elements, text or None.
 
-    An underscore in the name of an attribute stands for a hyphen; None leaves it out.
+    `class_` becomes `class`, and other underscores in attribute names become hyphens.
+    An attribute of None is left out.
     """
     written = {
         key.rstrip("_").replace("_", "-"): str(value)

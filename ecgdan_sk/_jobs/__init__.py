@@ -1,4 +1,4 @@
-"""Work that is shared out among processes and machines."""
+"""Work that is shared among processes and machines."""
 
 from ._lasting import lasting_jobs
 

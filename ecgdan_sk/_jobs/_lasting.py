@@ -1,4 +1,4 @@
-"""Jobs of which a lost worker costs one, not all."""
+"""Jobs that survive the loss of a worker."""
 
 from concurrent.futures import CancelledError
 from concurrent.futures.process import BrokenProcessPool
@@ -19,8 +19,8 @@ _LOST = {
 def lasting_jobs(function, arguments, n_jobs=None, on_result=None):
     """Results of `function` for each tuple of arguments, in their order.
 
-    What a process or machine had not finished when it was lost is computed again, until
-    that has happened three times without any result between.
+    If a process or machine is lost, its unfinished jobs run again. After three losses
+    without any result between them, the error is raised.
 
     Parameters
     ----------

@@ -12,10 +12,10 @@ _BETWEEN = {
 
 
 def warn(message, category=UserWarning):
-    """Warn at the last line that ran outside of this package and of what calls it.
+    """Warn at the last line of the user's own code.
 
-    A process that joblib has started holds no such line: there Python writes ``sys:1``.
-    From Python 3.12 on the `skip_file_prefixes` of `warnings.warn` does the same.
+    In a process of joblib there is no such line, and Python writes ``sys:1``. From
+    Python 3.12 on, `skip_file_prefixes` of `warnings.warn` does the same.
     """
     frame, level = sys._getframe(), 1
     while frame is not None and _is_between(frame.f_globals):
@@ -24,7 +24,7 @@ def warn(message, category=UserWarning):
 
 
 def _is_between(module):
-    """Whether the globals are those of a module that the user did not write."""
+    """Whether these globals belong to a library rather than to the user's code."""
     # What runs by `python -m` is called __main__, but its spec knows its name.
     spec = module.get("__spec__")
     name = module.get("__name__", "") if spec is None else spec.name

@@ -273,7 +273,7 @@ class PenalisedCox(SurvivalAnalysisMixin, BaseEstimator):
         )
 
     def _held_out(self, X, event, time, train):
-        """What the samples left out add to the log partial likelihood, (n_alphas,)."""
+        """Log partial likelihood that the held-out samples add, (n_alphas,)."""
         y = _structured(event[train], time[train])
         model = self._along(self.alphas_, X[train], y)
         coef = model.coef_[:, model.alphas_ <= self.alphas_[0]]

@@ -180,7 +180,7 @@ class PreventHF(BaseEstimator):
         return tags
 
     def _table(self, X):
-        """The columns as float64 by their own names, units checked."""
+        """Columns as float64 by their names, with checked units."""
         known = X.covariates if isinstance(X, ECGRecords) else X
         known = known if isinstance(known, pd.DataFrame) else pd.DataFrame()
         names = dict(zip(_COLUMNS, _COLUMNS)) | (self.columns or {})
@@ -255,7 +255,7 @@ def _terms(table):
 
 
 def _check_units(table, names):
-    """Raise if an indicator is none, or a column seems to be in another unit."""
+    """Raise if an indicator is not 0 or 1, or a column seems to have another unit."""
     for name in _INDICATORS:
         if not table[name].dropna().isin([0, 1]).all():
             meaning = "0 (male) and 1 (female)" if name == "sex" else "0 and 1"

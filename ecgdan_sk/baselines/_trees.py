@@ -1,6 +1,6 @@
 """Trees of scikit-survival that take the same targets as the other estimators.
 
-They keep their names, by which pipelines call their steps.
+They keep their class names, which become the names of steps in pipelines.
 """
 
 from sksurv import ensemble

@@ -186,7 +186,7 @@ def _read_card(folder):
 
 
 def _check_card(card, where):
-    """Raise unless a card says what it must."""
+    """Raise unless a card has all required entries."""
     keys = card.keys() if isinstance(card, dict) else ()
     missing = [name for name in _NEEDED if name not in keys]
     if missing:
@@ -197,7 +197,7 @@ def _check_card(card, where):
 
 
 def _check_digest(folder, expected):
-    """Raise unless the weights are those that the card tells of."""
+    """Raise unless the weights match the digest in the card."""
     found = _digest(folder)
     if found != expected:
         raise ValueError(

@@ -9,7 +9,7 @@ from ._folders import load
 
 
 def starting_architecture(estimator):
-    """The estimator's architecture; by its name, with the settings of `pretrained`."""
+    """Architecture of the estimator; a name takes the settings of `pretrained`."""
     given = estimator.architecture
     if not isinstance(given, str):
         return given
@@ -22,7 +22,7 @@ def starting_architecture(estimator):
 
 
 def start_of(estimator):
-    """Weights by name that a network of the estimator starts from, or None."""
+    """Initial weights by name for a network of the estimator, or None."""
     pretrained = estimator.pretrained
     if pretrained is None:
         return None

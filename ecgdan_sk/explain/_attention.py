@@ -23,7 +23,7 @@ class AttentionMaps:
 
     With `per_head=True` there is an axis of heads: after the samples in the maps across
     leads, and after the leads in the map over time. A map that was not requested is
-    None. Standard deviations are those between the networks of the estimator; NaN if
+    None. Standard deviations are between the networks of the estimator, and NaN if
     there is only one network.
 
     Attributes

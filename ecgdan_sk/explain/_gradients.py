@@ -162,7 +162,7 @@ def integrated_gradients(estimator, X, *, baseline=None, n_steps=32):
 
 
 def _centred(signals):
-    """Leads without their means; those that are absent as flat lines."""
+    """Leads without their means; absent leads are flat lines."""
     return np.nan_to_num(signals - signals.mean(axis=-1, keepdims=True))
 
 

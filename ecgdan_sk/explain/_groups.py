@@ -200,7 +200,7 @@ def _welch(values, high):
 
 
 def _times_exceeded(values, high, observed, n_permutations, random_state):
-    """How often the largest |t| of a permutation reaches each |t| observed."""
+    """Share of permutations whose largest |t| reaches each observed |t|."""
     rng = check_random_state(random_state)
     exceeded = np.zeros(len(observed))
     for start in range(0, n_permutations, _PERMUTATIONS_AT_ONCE):

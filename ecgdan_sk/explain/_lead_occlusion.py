@@ -264,7 +264,7 @@ def _worth_of_coalitions(estimator, X, players):
 
 
 def _shapley_values(worth, n_players):
-    """Values (n_samples, n_players) of a game, given what each coalition is worth."""
+    """Shapley values (n_samples, n_players), from the value of each coalition."""
     values = np.zeros((len(worth[()]), n_players))
     for kept, value in worth.items():
         for player in set(range(n_players)) - set(kept):

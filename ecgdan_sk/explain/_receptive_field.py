@@ -29,8 +29,8 @@ class ReceptiveField(NamedTuple):
 def receptive_field(encoder):
     """`ReceptiveField` of an encoder, from its convolutions over time.
 
-    They follow each other in the order in which they were made. Shortcuts beside them
-    reach less far. Luo et al. (2016), "Understanding the effective receptive field in
+    The convolutions are applied in the order in which they were created. Shortcuts have
+    a smaller reach. Luo et al. (2016), "Understanding the effective receptive field in
     deep convolutional neural networks", count paths in the same way.
     """
     start, stride, profile = 0, 1, np.ones(1)
@@ -48,9 +48,9 @@ def receptive_field(encoder):
 def time_weights(encoder, n_steps, n_times):
     """Share (n_steps, n_times) of each step that falls on each sample; rows sum to 1.
 
-    In proportion to the paths, balanced (Sinkhorn and Knopp 1967) so that steps of
-    equal weight make an even map: samples near the ends, and those between the strides,
-    have fewer paths. What a step sees beyond the ends of the ECG is padding.
+    Shares are proportional to the number of paths. Samples near the ends and between
+    the strides have fewer paths, so the shares are balanced (Sinkhorn and Knopp 1967):
+    steps of equal weight give an even map. Beyond the ends of the ECG is padding.
     """
     field = receptive_field(encoder)
     steps = np.arange(n_steps)[:, None]

@@ -213,7 +213,7 @@ def segment_limits(ecg, rate):
 
 
 def _samples(starts, edges, per_sample, n_times):
-    """Samples of the ECG at the edges of a segment in each beat that shows them."""
+    """Edges of a segment, as samples of the ECG, in each beat that has them."""
     samples = np.rint((starts[:, None] + np.array(edges)) * per_sample).astype(int)
     samples = samples.clip(0, n_times - 1)
     return samples[samples[:, 0] < samples[:, 1]]

@@ -19,14 +19,14 @@ def pyplot():
 
 
 def new_axes(ax, figsize=(5.5, 4.0)):
-    """`ax` itself, or if it is None that of a new figure, sized in inches."""
+    """`ax` itself, or the Axes of a new figure with a size in inches."""
     if ax is None:
         _, ax = pyplot().subplots(figsize=figsize, layout="constrained")
     return ax
 
 
 def tidy(ax):
-    """Take away the frame above and to the right, which says nothing."""
+    """Remove the frame above and to the right."""
     ax.spines[["top", "right"]].set_visible(False)
 
 
@@ -59,7 +59,7 @@ def draw_matrix(ax, values, leads, label, **scale):
 
 
 def checked_map(values, shape, name):
-    """Numbers of the shape, in which None stands for any; None stays None."""
+    """Check the shape of numbers, where None means any length; None stays None."""
     if values is None:
         return None
     values = np.asarray(values, dtype=np.float64)

@@ -170,7 +170,7 @@ class ECGDisplay:
 
 
 def _axes_of_many(n, width, height):
-    """Axes of true size for so many papers, on one figure that is about square."""
+    """Axes of true size for several papers, on one figure that is about square."""
     n_columns = max(1, round(np.sqrt(n * height / width)))
     n_rows = -(-n // n_columns)
     figure = paper_figure(n_columns * width, n_rows * height)

@@ -245,7 +245,7 @@ class KaplanMeierDisplay:
         within_unit(curve, band)
 
     def _draw_at_risk(self, ax, scale, colors):
-        """How many are still followed at each tick; the lines are also the legend."""
+        """Numbers at risk at each tick; the table is also the legend."""
         ticks = [tick for tick in ax.get_xticks() if 0 <= tick <= ax.get_xlim()[1]]
         head = {"color": GREY, "y": _FIRST_LINE}
         _below(ax, 0, "Predicted risk", x_offset=_LABELS, ha="right", **head)

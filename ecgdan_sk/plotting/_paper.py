@@ -101,8 +101,8 @@ def draw_paper(ax, width, height):
 def draw_strip(ax, strip, signal, rate, mm_per_s=MM_PER_S, baseline=None):
     """The trace (T,) of a strip above its baseline, with the name of the lead.
 
-    The baseline, in mV, is the median of the lead where none is given, for electrodes
-    have an offset of their own.
+    The default baseline, in mV, is the median of the lead, because electrodes have
+    offsets.
     """
     if not np.isfinite(signal).any():
         _name(ax, strip, f"{strip.lead}  absent", color=GREY)

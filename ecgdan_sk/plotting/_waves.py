@@ -10,7 +10,7 @@ _HALF = 8.0  # mm, a band above and below the baseline
 
 
 def checked_waves(waves):
-    """The table, or an error that says which columns it lacks."""
+    """Return the table, or raise with the names of missing columns."""
     needed = ("ecg", "lead", "wave", "onset_ms", "peak_ms", "offset_ms")
     missing = [name for name in needed if name not in waves]
     if missing:
@@ -22,7 +22,7 @@ def checked_waves(waves):
 
 
 def draw_waves(ax, strips, waves):
-    """Bands from onset, or where there is none from the peak, to offset."""
+    """Bands from onset to offset, or from the peak if there is no onset."""
     begin = waves["onset_ms"].fillna(waves["peak_ms"]) / 1000
     spans = waves.assign(begin=begin, end=waves["offset_ms"] / 1000)
     for strip in strips:

@@ -1,7 +1,7 @@
 """Transformers from ECGs to ECGs: filters, length, scale, median beat, quality.
 
-They take arrays and `ECGRecords` and return the same kind; an absent lead (NaN) stays
-absent, and its neighbours do not notice.
+They take arrays or `ECGRecords` and return the same type. An absent lead (NaN) stays
+absent and does not affect its neighbours.
 """
 
 from ._filters import BandPass, Notch, Resample

@@ -188,7 +188,7 @@ def _unclipped(X):
 
 
 def _clean_and_on(X, rate):
-    """Share of the power from 5 to 30 Hz that is no noise, and smallness of wander."""
+    """Scores of noise and of baseline wander, from the power of frequency bands."""
     n_times = X.shape[2]
     hertz = fft.rfftfreq(n_times, 1 / rate)
     hertz = hertz[hertz < _HIGHEST]

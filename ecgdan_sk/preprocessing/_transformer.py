@@ -18,7 +18,7 @@ class ECGTransformer(TransformerMixin, BaseEstimator):
     _one_by_one = True
 
     def fit(self, X, y=None):
-        """Check the parameters and `X`, and learn from them if necessary.
+        """Check the parameters and `X`, and learn from `X` if necessary.
 
         Parameters
         ----------
@@ -74,7 +74,7 @@ class ECGTransformer(TransformerMixin, BaseEstimator):
         return tags
 
     def _learn(self, X):
-        """Nothing, unless a subclass says otherwise."""
+        """Learn nothing; a subclass may override this."""
 
     def _known_rate(self, recorded):
         """Sampling rate in Hz, from the parameter or from the recordings."""

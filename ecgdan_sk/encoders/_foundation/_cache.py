@@ -11,10 +11,10 @@ _KIND = "foundation features"
 
 
 class FeatureCache:
-    """Features of one encoder in one file, by the SHA-256 of what it was given.
+    """File of features of an encoder, by the SHA-256 of its input.
 
-    The file holds digests and features, no ECG. It is replaced as a whole, so that
-    processes that write at once lose what the others added, and nothing else.
+    The file holds digests and features, but no ECG. It is replaced as a whole. If two
+    processes write at once, additions of one may be lost, but nothing else.
 
     Parameters
     ----------
@@ -38,7 +38,7 @@ class FeatureCache:
         return hashlib.sha256(about + ecg.tobytes()).digest()
 
     def add(self, features):
-        """Keep features by key, beside those that are there."""
+        """Add features by key to the stored ones."""
         if self.path is None or not features:
             return
         self.rows = {**self._read(), **features}

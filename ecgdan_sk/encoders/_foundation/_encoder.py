@@ -220,7 +220,7 @@ class FoundationEncoder(
         return tags
 
     def _known_or_new(self, ecgs, rate, card, cache):
-        """Features (n, n_features) of some ECGs, and by key those that are new."""
+        """Features (n, n_features) of some ECGs, and new features by key."""
         if cache.path is None:
             return self._computed(ecgs, rate, card), {}
         keys = [cache.key(ecg, rate) for ecg in ecgs]
@@ -244,19 +244,19 @@ class FoundationEncoder(
         return found.unflatten(0, windows.shape[:2]).mean(1).cpu().numpy()
 
     def _network(self):
-        """The network with its weights, from the last use if it is the same."""
+        """Network with its weights, reused from the last call if unchanged."""
         device = str(_device(self.device))
         return _ready(self.name, self.weights, self.weights_digest_, device)
 
     def _identity(self):
-        """What features depend on beside the ECG."""
+        """Settings that determine the features besides the ECG."""
         return f"{self.name} {self.weights_digest_} {self.precision}"
 
 
 # One, as folds in turn need the same; several would fill the memory.
 @lru_cache(maxsize=1)
 def _ready(name, weights, digest, device):
-    """A network with random weights or those of a file, on its device."""
+    """A network with random weights or weights of a file, on its device."""
     card = foundation_card(name)
     if weights is None:
         return new_network(card, int(digest.split()[-1])).to(device)
@@ -280,7 +280,7 @@ def _device(name):
 
 
 def _show_licence(name, card):
-    """Say once what the weights may be used for, and what to cite."""
+    """Warn once of the licence of the weights and their citation."""
     if name in _licences_shown:
         return
     _licences_shown.add(name)

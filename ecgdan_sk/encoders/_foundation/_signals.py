@@ -1,7 +1,7 @@
-"""ECGs in mV to what a foundation model was trained on, as its card says.
+"""Conversion of ECGs in mV to the input of a foundation model, according to its card.
 
-The steps are named in the cards. Each takes ECGs (..., T) in double precision, and the
-`Recordings` that they are of.
+The cards list the steps by name. Each step takes ECGs (..., T) in double precision and
+their `Recordings`.
 """
 
 from dataclasses import dataclass
@@ -49,7 +49,7 @@ def leads_of(records, card):
 
 
 def check_leads(absent, name, wanted, first=0):
-    """Raise where a recording lacks half of the leads; `first` is its place in X."""
+    """Raise if a recording lacks half of the leads; `first` is its position in X."""
     n_present = (~absent).sum(1)
     if (2 * n_present <= len(wanted)).any():
         fewest = int(n_present.argmin())
@@ -155,14 +155,14 @@ def scale(X, about, per, low, high):
 
 
 def fill_absent_with_mean(X, about):
-    """Give absent leads of a window (n, W, L, T) the mean of those that are there."""
+    """Replace absent leads of a window (n, W, L, T) by the mean of present leads."""
     gone = np.broadcast_to(about.absent[:, None, :, None], X.shape)
     mean = X.mean((2, 3), where=~gone, keepdims=True)
     return np.where(gone, mean, X)
 
 
 def flatten_and_decimate(X, about, factor):
-    """Leads one after the other, filtered and every `factor`-th sample of them."""
+    """Filter the leads one by one and keep every `factor`-th sample."""
     return signal.decimate(X.reshape(*X.shape[:2], -1), factor)
 
 

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 
 class PatchTransformer(nn.Module):
-    """What both share: layers over tokens, a last norm, and patches of a lead.
+    """Common base: layers over tokens, a final norm, and patches of a lead.
 
     Parameters
     ----------
@@ -48,7 +48,7 @@ class Layer(nn.Module):
         self.fc2 = nn.Linear(4 * width, width)
 
     def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
-        """(B, N, W) to the same; `mask` (N, N) says who may look at whom."""
+        """Tokens (B, N, W) keep their shape; `mask` (N, N) marks allowed attention."""
         qkv = self.qkv(self.norm1(x)).unflatten(-1, (3, self.n_heads, -1))
         q, k, v = qkv.permute(2, 0, 3, 1, 4)  # (B, H, N, W / H)
         out = F.scaled_dot_product_attention(q, k, v, attn_mask=mask)

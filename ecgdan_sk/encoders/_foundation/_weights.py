@@ -1,6 +1,6 @@
-"""Files of weights: read without running what is in them, and held against a network.
+"""Read files of weights without running code, and compare them with a network.
 
-Keys are those of the publications; the cards say what they are called here.
+Keys are those of the publications. The cards translate them to names in this package.
 """
 
 import hashlib
@@ -44,16 +44,16 @@ def digest_of(path):
 
 
 def load_weights(network, path, name, card):
-    """Fill a network from a file; ValueError says what does not fit."""
+    """Load a file into a network; a ValueError names weights that do not fit."""
     under = card["weights"]["under"]
     found = state_of(_read(path, under), under, path)
     network.load_state_dict(matched(found, network.state_dict(), path, card))
 
 
 def matched(found, expected, path, card):
-    """Weights by the names of the network, which must be all of them and no others.
+    """Rename weights to the names of the network, and check that they are complete.
 
-    `found` and `expected` are tensors by name, those of a file and of a network.
+    `found` and `expected` are tensors by name, of a file and of a network.
     """
     rules = card["weights"]
     found = {
@@ -90,7 +90,7 @@ def _some(keys):
 
 
 def _read(path, under):
-    """Tensors by name of a file, of which nothing is run."""
+    """Tensors in a file by name, read without running code."""
     if path.suffix == ".safetensors":
         try:
             return load_file(path)
@@ -110,7 +110,7 @@ def _read(path, under):
 
 
 def state_of(found, under, path):
-    """The tensors of a file that may hold more than them."""
+    """Tensors by name, from the content of a file that may hold more."""
     if not isinstance(found, dict):
         raise ValueError(f"{path} holds a {type(found).__name__}, no weights by name.")
     for key in under:

@@ -188,7 +188,7 @@ def _agreements(estimator, records, explanation, units):
 
 
 def rank_correlation(a, b):
-    """Spearman's correlation (n,) within each row of (n, U), of what both have.
+    """Spearman's correlation (n,) within each row of (n, U), over common units.
 
     NaN where one of them is constant.
     """

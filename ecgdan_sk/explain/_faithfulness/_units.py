@@ -104,8 +104,8 @@ def explain_again(explanation):
 def keep_ends(X, gone):
     """ECGs with straight lines, in each lead, in place of the samples in `gone`.
 
-    At the ends of the ECG the nearest sample that is left is held; a lead of which
-    none is left becomes flat at its mean.
+    At the ends of the ECG, the nearest remaining sample is held. A lead without any
+    remaining sample becomes flat at its mean.
     """
     n_times = X.shape[2]
     time = np.arange(n_times)
@@ -127,7 +127,7 @@ def keep_ends(X, gone):
 
 
 def _units_of_attention(maps):
-    """Leads and moments by their weights, pairs of leads by theirs."""
+    """Importance of leads, moments and pairs of leads, from attention weights."""
     units, importance = {}, None
     if maps.cross_lead is not None:
         pairs, importance = maps.cross_lead, maps.lead_importance

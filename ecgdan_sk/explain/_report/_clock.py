@@ -11,7 +11,7 @@ _N_TIMES = 120
 
 
 class Clock(NamedTuple):
-    """The follow-up of an estimator, and how a page tells its times.
+    """Follow-up of an estimator, and the unit of times on a page.
 
     Attributes
     ----------
@@ -29,7 +29,7 @@ class Clock(NamedTuple):
 
     @classmethod
     def of(cls, end, unit):
-        """Many days are told in years."""
+        """Clock of a follow-up; from two years on, its unit is years."""
         return cls(end, *unit_told(end, unit))
 
     @property
@@ -39,7 +39,7 @@ class Clock(NamedTuple):
 
     @property
     def grid(self):
-        """Times from 0 to the end, the round ones among them."""
+        """Times from 0 to the end, including the round ones."""
         return np.union1d(np.linspace(0, self.end, _N_TIMES), self.ticks)
 
     def told(self, time):

@@ -1,4 +1,4 @@
-"""One patient's risk over time among those of a cohort."""
+"""Risk of one patient over time, compared with a cohort."""
 
 import numpy as np
 import pandas as pd
@@ -9,7 +9,7 @@ _MOST_CURVES = 500
 
 
 def cohort_risks(estimator, records, given):
-    """One risk for each ECG of the cohort: those given, or what is predicted."""
+    """Risk of each ECG of the cohort, given or predicted."""
     if given is None:
         return estimator.predict(records)
     risks = check_array(
@@ -44,7 +44,7 @@ def evenly_by_risk(risks, n_most):
 
 
 def _percentile(i, risks):
-    """Share of the others, in per cent, whose risk is lower; half of those alike."""
+    """Percentage of other ECGs with a lower risk; equal risks count half."""
     others = np.delete(risks, i)
     if not len(others):
         return np.nan
@@ -55,7 +55,7 @@ def _percentile(i, risks):
 def _risk_over_time(estimator, records, i, risks, times):
     """Probability of the event by each time: the patient, and quantiles of the cohort.
 
-    Of a large cohort, ECGs evenly spaced by their risk stand for all.
+    In a large cohort, ECGs that are evenly spaced by risk represent all ECGs.
     """
     own = _incidence(estimator, records[[i]], times)[0]
     table = pd.DataFrame({"patient": own}, index=pd.Index(times, name="time"))

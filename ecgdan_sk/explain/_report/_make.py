@@ -160,7 +160,7 @@ def _position(i, n):
 
 
 def _check_tests(table):
-    """Raise unless the tests given are those of another page."""
+    """Raise unless `faithfulness` comes from another page."""
     if table is not None and table.index.names != ["explanation", "level", "test"]:
         raise ValueError(
             "Expected faithfulness as another page has it, indexed by explanation, "

@@ -21,7 +21,7 @@ _USE = (
 
 
 def model_card(estimator, y_train, scores, clock):
-    """Texts by their headings; `scores` holds those of `scores_on`."""
+    """Texts by heading; `scores` comes from `scores_on`."""
     return {
         "Model": _model(estimator),
         "Trained on": _trained_on(y_train, clock),
@@ -94,13 +94,13 @@ def _calibrated(estimator, records, y, clock):
 
 
 def _is_poor(found):
-    """Whether risks are too far off to be told of one patient."""
+    """Whether calibration is too poor to report the risk of one patient."""
     slope_holds = _LEAST_SLOPE <= found.slope <= _LARGEST_SLOPE
     return not slope_holds or found.ici > _LARGEST_ERROR
 
 
 def _model(estimator):
-    """Architecture, what of it is switched off, loss and number of networks."""
+    """Architecture with its ablations, loss and number of networks."""
     architecture = architecture_of(estimator)
     settings = architecture.get_params(deep=False)
     switched_off = [name for name, value in settings.items() if value is False]

@@ -10,7 +10,7 @@ _ORDER = (heading, ecg, risk, effects, measurements, faithfulness, card)
 
 
 def document(report):
-    """The whole page as text; whatever it is told stays text."""
+    """The whole page as text. Given texts are escaped."""
     script = files(__package__).joinpath("page.js").read_text(encoding="utf-8")
     parts = [section(report) for section in _ORDER]
     return page_of(f"ECG risk report: {report.id}", parts, script=script)

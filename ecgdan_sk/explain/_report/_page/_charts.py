@@ -1,4 +1,4 @@
-"""Drawings beside the ECG: risk over time, the place in the cohort, what moved it."""
+"""Charts: risk over time, place in the cohort, contributions to the risk."""
 
 import numpy as np
 
@@ -72,9 +72,9 @@ def place_svg(percentile, said):
 
 
 def bars_svg(changes, said):
-    """Bars to the right for what raises the risk, to the left for what lowers it.
+    """Bars to the right for contributions that raise the risk, else to the left.
 
-    `changes` maps names to changes of the log risk; NaN is said to be absent.
+    `changes` maps names to changes of the log risk. NaN is labelled as absent.
     """
     values = np.array([*changes.values()], dtype=float)
     most = max(np.nanmax(np.abs(values), initial=0.0), _LEAST_BAR)
@@ -105,7 +105,7 @@ def signed(value, digits=2):
 
 
 def percent(probability):
-    """A probability as people say it."""
+    """A probability in per cent, for readers."""
     value = 100 * probability
     if 0 < value < 0.1:
         return "< 0.1 %"

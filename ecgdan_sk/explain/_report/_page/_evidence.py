@@ -78,7 +78,7 @@ def faithfulness(report):
 
 
 def card(report):
-    """What the model is, and what it is for."""
+    """Model card: the model and its intended use."""
     return section("Model card", definitions(report.card.items(), "card"))
 
 

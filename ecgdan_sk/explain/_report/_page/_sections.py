@@ -1,4 +1,4 @@
-"""Whose page it is, the ECG, the risk over time, and what moved it."""
+"""Sections: patient, ECG, risk over time, and contributions to it."""
 
 import numpy as np
 
@@ -9,7 +9,7 @@ from ._ecg import LEAST_SCALE, ecg_svg, wash_scale
 
 
 def heading(report):
-    """Whose page it is, the figures to take away, and what it is not for."""
+    """Identifier, headline figures and the limits of their use."""
     last = report.risk_table.iloc[-1]
     time = f"{report.risk_table.index[-1]:g} {report.time_unit}"
     named = f"Risk of {report.outcome} within {time}"
@@ -35,7 +35,7 @@ def heading(report):
 
 
 def _about_calibration(report):
-    """Why the risk is withheld, and what still stands."""
+    """Reason why the risk is withheld, and results that remain valid."""
     return tag(
         "p",
         tag("strong", "The risks of this model are poorly calibrated here. "),
@@ -119,7 +119,7 @@ def effects(report):
 
 
 def _controls(shown, present):
-    """Buttons for the washes and the choice of the strip; the script reveals them."""
+    """Buttons for attention and long strip, which the script reveals."""
     buttons = [
         tag("button", lead, type="button", data_wash=lead, aria_pressed="true")
         for lead in shown
@@ -146,7 +146,7 @@ def _controls(shown, present):
 
 
 def _about_wash(report, weights):
-    """What the colour means, or why there is none."""
+    """Meaning of the colour, or the reason why there is none."""
     if not weights:
         return report.no_attention
     scale = wash_scale(weights)
