@@ -24,8 +24,8 @@ app = typer.Typer(
 ECGs = Annotated[
     Path,
     typer.Argument(
-        help="Folder of ECG files of any mixture of formats, one file, or a cohort "
-        "that 'ecgdan-sk read' made.",
+        help="Folder of ECG files in any formats, a single file, or a cohort of "
+        "'ecgdan-sk read'.",
         metavar="ECGS",
     ),
 ]
@@ -39,7 +39,7 @@ Table = Annotated[
 Model = Annotated[
     Path,
     typer.Argument(
-        help="Folder 'model' of a study, or a file that save() wrote.", metavar="MODEL"
+        help="Folder 'model' of a study, or a file written by save().", metavar="MODEL"
     ),
 ]
 Jobs = Annotated[int, typer.Option("--n-jobs", help="Processes; -1: all processors.")]
@@ -48,8 +48,8 @@ Rate = Annotated[
     float | None,
     typer.Option(
         "--rate",
-        help="Samples per second, in Hz, to which all are brought; that of CSV and "
-        "NumPy files, which do not say theirs.",
+        help="Sampling rate in Hz to which all ECGs are resampled. CSV and NumPy files "
+        "without a rate are assumed to have it.",
     ),
 ]
 
@@ -71,14 +71,14 @@ EventDate = _column("--event-date", "Column of the dates of the event.")
 LastContact = _column("--last-contact", "Column of the dates of the last contact.")
 End = Annotated[
     str | None,
-    typer.Option("--end", help="Date with which the data end for all.", metavar="DATE"),
+    typer.Option("--end", help="End of the data for all patients.", metavar="DATE"),
 ]
 Unit = Annotated[
     str | None, typer.Option("--unit", help="Of --time: days, weeks, months, years.")
 ]
 Keep = Annotated[
     str,
-    typer.Option("--keep", help="Which ECGs of a patient to keep: all, first, last."),
+    typer.Option("--keep", help="ECGs of a patient to keep: all, first or last."),
 ]
 
 

@@ -12,10 +12,10 @@ from ._command import command, say
 def info(
     file: Annotated[
         Path | None,
-        typer.Argument(help="ECG file, cohort, model or encoder; none: the package."),
+        typer.Argument(help="ECG file, cohort, model or encoder. None: the package."),
     ] = None,
 ):
-    """Tell what a file is: an ECG, a cohort, a model, an encoder."""
+    """Describe a file: an ECG, a cohort, a model or an encoder."""
     from ..study._files import describe
 
     say(describe(file))

@@ -12,7 +12,7 @@ from ._command import ECGs, Jobs, Rate, command, say
 def check(
     ecgs: ECGs,
     out: Annotated[
-        Path | None, typer.Option(help="Table of what each ECG has, as CSV.")
+        Path | None, typer.Option(help="Table of findings by ECG, as CSV.")
     ] = None,
     rate: Rate = None,
     n_jobs: Jobs = 1,

@@ -12,7 +12,7 @@ from ._command import ECGs, Jobs, Model, Rate, Seed, command, say
 def page(
     model: Model,
     ecgs: ECGs,
-    id: Annotated[str, typer.Option(help="Name of the ECG, as files have it.")],
+    id: Annotated[str, typer.Option(help="Name of the ECG, as in its file.")],
     out: Annotated[Path | None, typer.Option(help="HTML page; replaced.")] = None,
     rate: Rate = None,
     n_jobs: Jobs = 1,

@@ -14,7 +14,7 @@ def predict(
     ecgs: ECGs,
     out: Annotated[Path, typer.Option(help="Table of the risks, as CSV; replaced.")],
     time: Annotated[
-        float | None, typer.Option(help="Days by which risks are told.")
+        float | None, typer.Option(help="Horizon of the risks, in days.")
     ] = None,
     rate: Rate = None,
     n_jobs: Jobs = 1,

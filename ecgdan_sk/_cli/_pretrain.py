@@ -19,7 +19,7 @@ def pretrain(
     text: Annotated[str, typer.Option(help="Column of the reports.")] = "report",
     rate: Rate = 100.0,
     max_epochs: Annotated[
-        int | None, typer.Option(min=1, help="Passes over the ECGs at the most.")
+        int | None, typer.Option(min=1, help="Largest number of epochs.")
     ] = None,
     n_jobs: Jobs = 1,
     seed: Seed = 0,

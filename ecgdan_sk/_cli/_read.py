@@ -14,7 +14,7 @@ def read(
     out: Annotated[Path, typer.Option(help="Folder of the cohort; must not exist.")],
     rate: Rate = None,
     duration: Annotated[
-        float | None, typer.Option(help="Seconds to which all are cropped or padded.")
+        float | None, typer.Option(help="Crop or pad all to this length, in s.")
     ] = None,
     n_jobs: Jobs = 1,
 ):

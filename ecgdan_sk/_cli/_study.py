@@ -20,30 +20,30 @@ def study(
     columns: dict,
     rate: options.Rate = None,
     horizon: Annotated[
-        float | None, typer.Option(help="Days by which risks are told.")
+        float | None, typer.Option(help="Horizon of the risks, in days.")
     ] = None,
     encoder: Annotated[
-        str, typer.Option(help="Where the network starts; see 'ecgdan-sk info'.")
+        str, typer.Option(help="Pretrained encoder; see 'ecgdan-sk info'.")
     ] = "ptbxl-100hz",
     network: Annotated[
         str,
-        typer.Option(help="frozen: a head on ready features; trained: all of it."),
+        typer.Option(help="frozen: train only the head; trained: train all."),
     ] = "frozen",
     n_repeats: Annotated[int, typer.Option(min=1, help="Repeats of the folds.")] = 5,
     title: Annotated[
-        str, typer.Option(help="At the head of the page.")
+        str, typer.Option(help="Title of the page.")
     ] = "Heart failure risk from ECGs",
-    outcome: Annotated[str, typer.Option(help="What the risk is of.")] = "the event",
+    outcome: Annotated[str, typer.Option(help="Name of the outcome.")] = "the event",
     restart: Annotated[
-        bool, typer.Option("--restart", help="Throw away another study in --out.")
+        bool, typer.Option("--restart", help="Delete another study in --out.")
     ] = False,
     n_jobs: options.Jobs = -1,
     seed: options.Seed = 0,
 ):
     """Compare a network with Cox models on your ECGs and outcomes, and write a report.
 
-    A column that is named as its option, such as "event", need not be given. All other
-    columns become covariates. Killed, the same command goes on where it was.
+    A column with the name of its option, such as "event", need not be given. All other
+    columns become covariates. After an interruption, the same command continues.
     """
     from ..study import assemble, open_ecgs, read_table, run_study
 

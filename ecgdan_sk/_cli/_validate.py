@@ -26,7 +26,7 @@ def validate(
     n_jobs: options.Jobs = 1,
     seed: options.Seed = 0,
 ):
-    """Hold a fitted model against what came of other patients."""
+    """Compare a fitted model with the outcomes of other patients."""
     from ..study import assemble, read_table
     from ..study._files import model_and_ecgs
     from ..validation import validate as held_against

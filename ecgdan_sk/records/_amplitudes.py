@@ -1,4 +1,4 @@
-"""Recordings and cohorts whose amplitudes are not those of ECGs in mV."""
+"""Checks for amplitudes that are implausible for ECGs in mV."""
 
 import warnings
 from dataclasses import dataclass
@@ -29,7 +29,7 @@ _FACTORS = np.array([1.0, 2.0, 3.0, 5.0])
 
 @dataclass
 class Amplitudes:
-    """What a pass over ECGs found, and what `fit` remembers of it.
+    """Amplitudes that a pass over ECGs found, and that `fit` stores.
 
     heights : (n, n_leads), in the unit of the ECGs; NaN where a lead holds nothing
     constant : (n, n_leads), leads that stay at one value
@@ -44,7 +44,7 @@ class Amplitudes:
 
     @classmethod
     def of(cls, parts):
-        """What the parts of a pass have found, together."""
+        """Combine the results of the parts of a pass."""
         heights, constant, spreads, peaks = zip(*parts)
         return cls(
             np.concatenate(heights),
@@ -60,14 +60,14 @@ class Amplitudes:
         return {"median": median, "spread": 1.4826 * float(_median(np.abs(own), 0))}
 
     def is_in_unknown_unit(self):
-        """Whether the ECGs are z-scored, by lead or as a whole, or are no ECGs."""
+        """Whether the ECGs are z-scored, by lead or as a whole, or are not ECGs."""
         with np.errstate(invalid="ignore"):
             away = _median(np.abs(self.spreads - 1), axis=1)
         return (away < _SCORED).any() or not _median(self.peaks, 0) > _PEAKED
 
 
 def look(X):
-    """Of some recordings in memory what `Amplitudes` holds."""
+    """`Amplitudes` of some recordings in memory."""
     with np.errstate(invalid="ignore", over="ignore"):
         low, high = np.min(X, axis=2), np.max(X, axis=2)
         variance = X.var(axis=2)
@@ -78,10 +78,10 @@ def look(X):
 
 
 def heights(X):
-    """Height of each lead beside its wander, (n, n_leads); NaN where it has none.
+    """Height of each lead without its wander, (n, n_leads); NaN if there is none.
 
-    The largest range of overlapping quarters, to which slow wander adds little; of a
-    single beat one holds the whole QRS complex.
+    It is the largest range in overlapping quarters. Slow wander adds little to it, and
+    one quarter of a single beat holds the whole QRS complex.
     """
     n_times = X.shape[2] // _N_BLOCKS
     if n_times < 2:
@@ -95,7 +95,7 @@ def heights(X):
 
 
 def nearest_factor(ratio):
-    """The number of 1, 2, 3, 5, 10, 20, ... that is nearest to a ratio."""
+    """Nearest number to a ratio among 1, 2, 3, 5, 10, 20, ..."""
     decades = 10.0 ** np.arange(-12, 13)
     steps = (decades[:, None] * _FACTORS).ravel()
     return float(f"{steps[np.abs(np.log(steps / ratio)).argmin()]:.1g}")
@@ -113,9 +113,9 @@ def factors_from_the_rest(seen):
 
 
 def warn_of_amplitudes(seen, leads, ids=None, fitted=None):
-    """Warn once of constant leads and of amplitudes that are not those of the rest.
+    """Warn once of constant leads and of amplitudes unlike those of the other ECGs.
 
-    `fitted` is what `fit` remembered, if these are later ECGs.
+    `fitted` holds the amplitudes of `fit`, if these are later ECGs.
     """
     reference = fitted or seen.remembered()
     away = _deviations(seen.heights, reference["median"])
@@ -138,7 +138,7 @@ def _limit(reference):
 
 
 def _cohort_shift(seen, leads, away, fitted):
-    """Log ratio of a cohort's height to what it is held against; 0 if it is usual."""
+    """Log ratio of a cohort's height to its reference; 0 if it is usual."""
     if len(away) < _SMALLEST_COHORT:
         return 0.0
     if fitted:
@@ -192,12 +192,12 @@ def _of_constant(constant, leads, ids):
 
 
 def _name(i, ids):
-    """What a recording is called."""
+    """Name of a recording."""
     return f"X[{i}]" if ids is None else str(ids[i])
 
 
 def _listed(names, n):
-    """The first names, and how many more there are."""
+    """The first names, and the number of others."""
     return ", ".join(names) + (f" and {n - len(names)} more" if n > len(names) else "")
 
 
@@ -214,12 +214,12 @@ def _peaks(X):
 
 
 def _filled(values):
-    """Values (n, n_leads) with 0 where a recording has none at all."""
+    """Values (n, n_leads), with 0 for recordings that have none."""
     return np.where(np.isnan(values).all(axis=1, keepdims=True), 0.0, values)
 
 
 def _median(values, axis):
-    """Median of what is not NaN; NaN where all is."""
+    """Median of the values that are not NaN, else NaN."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "All-NaN|Mean of empty")
         return np.nanmedian(values, axis=axis)

@@ -35,5 +35,5 @@ def covariate_table(X, columns):
 
 
 def _listed(names):
-    """Names of columns, or that there are none."""
+    """Names of columns, in words."""
     return ", ".join(map(str, names)) or "none"

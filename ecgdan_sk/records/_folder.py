@@ -45,7 +45,7 @@ def save_records(records, path, dtype):
 
 
 def open_records(path, verify="on-read"):
-    """Arguments of ECGRecords from such a folder."""
+    """Arguments of ECGRecords from a saved folder."""
     if verify not in _VERIFY:
         raise ValueError(f"verify must be one of {', '.join(_VERIFY)}, got {verify!r}.")
     path = Path(path)
@@ -103,7 +103,7 @@ def _reopened(path, verify, digest):
 
 
 def _opened(path, verify, manifest):
-    """What reads the samples of a folder in mV, and how many bytes they take."""
+    """Source of the samples of a folder in mV, and their size in bytes."""
     shape, dtype = tuple(manifest["shape"]), np.dtype(manifest["dtype"])
     mapped = _mapped(path / "signals.npy", shape, dtype)
     digests = _small(path / "digests.npy", manifest, (shape[0], N_DIGEST), np.uint8)
@@ -145,7 +145,7 @@ def _write_signals(signals, folder, dtype):
 
 
 def _check_storable(part, first, dtype):
-    """Raise if a recording holds infinity, or what float16 takes for it."""
+    """Raise if a recording holds infinity, or values beyond the range of float16."""
     largest = np.finfo(np.float16 if dtype == np.float16 else np.float32).max
     wrong = (np.abs(part) > largest).any(axis=(1, 2))
     if wrong.any():
@@ -190,7 +190,7 @@ def _mapped(file, shape, dtype):
 
 
 def _small(file, manifest, shape, dtype):
-    """An array of a file that is read as a whole."""
+    """Array from a file that is read as a whole."""
     content = verified_bytes(file, manifest)
     n_bytes = math.prod(shape) * np.dtype(dtype).itemsize
     if len(content) > n_bytes + _LONGEST_HEADER:
@@ -204,7 +204,7 @@ def _small(file, manifest, shape, dtype):
 
 
 def _check_array(file, array, shape, dtype, whole):
-    """Raise unless a file holds what the manifest says, and no more."""
+    """Raise unless a file matches the manifest exactly."""
     expected = array.shape == shape and array.dtype == dtype
     if not (expected and array.flags.c_contiguous and whole):
         raise ValueError(

@@ -131,7 +131,7 @@ def _row(table, name):
 
 
 def _values(known):
-    """What is known of a covariate, in a few words."""
+    """Short description of a covariate."""
     if known.empty:
         return "unknown"
     is_number = pd.api.types.is_numeric_dtype(known)

@@ -1,4 +1,4 @@
-"""What an estimator remembers of the ECGs of `fit`, to hold later ones against it."""
+"""Properties of the ECGs of `fit`, with which an estimator checks later ECGs."""
 
 from sklearn.utils.validation import check_is_fitted
 
@@ -26,9 +26,9 @@ class ECGInput:
         return tags
 
     def _learn_input(self, X):
-        """Signals of the training ECGs, checked; their shape is remembered.
+        """Check the training ECGs and store their shape; return their signals.
 
-        Those that are not in memory are gone through once, and stay where they are.
+        Signals that are not in memory are read once for the checks and stay in place.
         """
         records = as_records(X)
         X, seen = check_training_ecg(records.signals, records.leads)
@@ -39,11 +39,11 @@ class ECGInput:
         return X
 
     def _aligned(self, X, **arguments):
-        """What is given beside `X`, with labels put in the order of its recordings."""
+        """Arguments beside `X`, with labelled ones in the order of its recordings."""
         return aligned_to(X, **arguments)
 
     def _patients(self, records, groups):
-        """Number of the patient of each recording; None where nobody told it."""
+        """Number of the patient of each recording, or None if patients are unknown."""
         groups = records.patient_ids if groups is None else groups
         if groups is None:
             return None

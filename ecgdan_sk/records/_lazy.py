@@ -1,4 +1,4 @@
-"""ECGs that stay where they are stored until a batch of them is asked for."""
+"""Lazy views of stored ECGs, which are read batch by batch."""
 
 from operator import index as as_position
 
@@ -21,8 +21,8 @@ _ABSENT = -1
 class SignalView:
     """Chosen recordings and leads of stored ECGs, of shape (n, n_leads, n_times).
 
-    It is indexed along recordings alone: a slice, a mask or positions give another
-    view, a single position reads that recording, `np.asarray` reads all of them.
+    It is indexed only along recordings. A slice, a mask or positions give another view.
+    A single position reads that recording, and `np.asarray` reads all of them.
     """
 
     ndim = 3
@@ -43,12 +43,12 @@ class SignalView:
 
     @property
     def keys(self):
-        """What each recording is read by: a path, or a position in the store."""
+        """Key of each recording: a path, or a position in the store."""
         return self._keys
 
     @property
     def chunk(self):
-        """Recordings that are stored as one, None where each is as well by itself."""
+        """Number of recordings per stored chunk; None if chunks do not matter."""
         return chunk_of(self._source)
 
     def __len__(self):
@@ -93,7 +93,7 @@ class SignalView:
             yield self._read(self._keys[rows])
 
     def _row_slices(self):
-        """Slices of some 32 MB of what is read, whatever leads are chosen of it."""
+        """Slices that read some 32 MB each, whichever leads are chosen."""
         return row_slices((len(self), *self._source.shape))
 
     def _read(self, keys):
@@ -148,7 +148,7 @@ class LazySignals(SignalView):
 
 
 def n_bytes(part):
-    """Bytes of signals in memory, of the keys of those that are not, or of a table."""
+    """Number of bytes of signals in memory, of keys of lazy signals, or of a table."""
     if part is None:
         return 0
     if isinstance(part, SignalView):
@@ -165,7 +165,7 @@ def row_slices(shape):
 
 
 def derived(signals, function):
-    """Of an array what `function` makes of it, of a view that of each batch, later."""
+    """Apply `function` to an array now, or to each batch of a view later."""
     if not isinstance(signals, SignalView):
         return function(signals)
     return SignalView(Derived(signals, function), np.arange(len(signals)))
@@ -177,7 +177,7 @@ def side_by_side(collections):
 
 
 def select_leads(signals, leads):
-    """The leads at these positions, None being absent (NaN): a view, or a copy."""
+    """View or copy of the leads at these positions; None gives an absent lead (NaN)."""
     if not isinstance(signals, SignalView):
         shape = signals.shape[0], len(leads), signals.shape[2]
         chosen = np.full(shape, np.nan, np.float32)

@@ -39,7 +39,7 @@ def is_known(lead):
 
 
 def lead_names(leads):
-    """Names of several leads, as `lead_name` writes them."""
+    """Normalised names of several leads."""
     if isinstance(leads, str):
         raise ValueError(
             f"Expected a sequence of lead names, got the text {leads!r}. Write "
@@ -49,7 +49,7 @@ def lead_names(leads):
 
 
 def checked_rate(sampling_rate):
-    """A positive number of Hz, or None."""
+    """Sampling rate as a positive number of Hz, or None."""
     if sampling_rate is None:
         return None
     is_number = isinstance(sampling_rate, Real) and not isinstance(sampling_rate, bool)
@@ -92,7 +92,7 @@ def warn_of_missing(leads, expected):
 
 
 def aligned(values, n_samples, name, ids=None):
-    """`values`, one row for each recording: those of pandas in the order of `ids`."""
+    """`values` with one row per recording; pandas objects in the order of `ids`."""
     if values is not None and len(values) != n_samples:
         raise ValueError(
             f"{name} has {len(values)} rows, but there are {n_samples} recordings; "
@@ -119,7 +119,7 @@ def aligned(values, n_samples, name, ids=None):
 
 
 def as_table(covariates):
-    """Covariates as a DataFrame, which a mapping of columns becomes; or None."""
+    """Covariates as a DataFrame, from a mapping or a table; or None."""
     if covariates is None or isinstance(covariates, pd.DataFrame):
         return covariates
     if isinstance(covariates, Mapping):
@@ -131,9 +131,9 @@ def as_table(covariates):
 
 
 def aligned_to(X, **arguments):
-    """Arguments beside `X`, those of pandas in the order of its recordings.
+    """Arguments beside `X`; pandas objects are put in the order of its recordings.
 
-    What has another length is left for the checks of those who take it.
+    Arguments of another length are returned unchanged, for later checks.
     """
     ids = getattr(X, "ids", None)
     for name, values in arguments.items():
@@ -144,7 +144,7 @@ def aligned_to(X, **arguments):
 
 
 def column(values):
-    """A one-dimensional array, or None; of missing identifiers None."""
+    """Identifiers as a one-dimensional array, or None if they are missing."""
     if values is None:
         return None
     array = np.asarray(values)
@@ -205,7 +205,7 @@ def check_distinct(ids):
 
 
 def matched(table, ids):
-    """Rows of a table in the order of `ids`, each of which must have one."""
+    """Rows of a table in the order of `ids`; each id must have a row."""
     if ids is None:
         raise ValueError(
             "The recordings have no ids to be matched by; give ECGRecords(X, ids=...)."
@@ -234,7 +234,7 @@ def matched(table, ids):
 
 
 def _remedy_for_endings(ids, index):
-    """What to do where the one has names of files with their endings or folders."""
+    """Remedy if one side has file names with suffixes or folders."""
     named = [str(name) for name in index]
     stems = {re.sub(r"\.\w{1,8}$", "", name.replace("\\", "/")) for name in named}
     last = {stem.rpartition("/")[2] for stem in stems}

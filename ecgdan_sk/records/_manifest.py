@@ -1,4 +1,4 @@
-"""The manifest of a folder of ECGRecords: what its files are, and their digests."""
+"""Manifest of a folder of ECGRecords: its files and their digests."""
 
 import hashlib
 import json
@@ -25,7 +25,7 @@ _LARGEST = 2**20  # bytes
 
 
 def write_manifest(folder, names, **entries):
-    """Write what the folder holds, with the digests of its files of these names."""
+    """Write the manifest, with digests of the named files."""
     entries |= {"format": _FORMAT, "version": _VERSION}
     entries["files"] = {name: digest((folder / name).read_bytes()) for name in names}
     manifest = {**entries, "digest": _digest_of(entries)}
@@ -78,7 +78,7 @@ def digest(content):
 
 
 def _digest_of(entries):
-    """The digest of what a manifest says."""
+    """Digest of the content of a manifest."""
     return digest(json.dumps(entries, sort_keys=True).encode())
 
 

@@ -29,7 +29,7 @@ def is_saved(path):
 
 
 def save_parts(records, path, dtype, part_size):
-    """Write a folder of parts; one that was begun with the same recordings goes on."""
+    """Write a folder of parts; continue an interrupted one of the same recordings."""
     path = Path(path)
     if is_saved(path):
         raise FileExistsError(
@@ -51,7 +51,7 @@ def save_parts(records, path, dtype, part_size):
 
 
 def open_parts(path, verify):
-    """Arguments of ECGRecords from such a folder."""
+    """Arguments of ECGRecords from a folder of parts."""
     path, entries = Path(path), _entries(path)
     opened = [_part(path / name, verify, own) for name, own in entries["parts"].items()]
     source = _InParts(path, verify, entries["digest"], [p["signals"] for p in opened])
@@ -109,7 +109,7 @@ def _save_part(records, path, dtype):
 
 
 def _is_same(records, path, dtype):
-    """Whether a part holds these recordings, as their first and last ones tell."""
+    """Whether a part holds these recordings, by the first and the last one."""
     found = open_records(path)
     ids = records.ids if records.ids is None else np.asarray(records.ids).astype(str)
     theirs = found.get("ids")
@@ -142,7 +142,7 @@ def _part(path, verify, digest):
 
 
 def _entries(path):
-    """What the folder says of its parts, once it is certain that it was written so."""
+    """Description of the parts in a folder, after a check of its digest."""
     file = Path(path) / _FILE
     if not os.path.lexists(file):
         raise ValueError(f"{path} is no folder of parts: it has no {_FILE}.")
@@ -163,5 +163,5 @@ def _entries(path):
 
 
 def _digest_of(entries):
-    """The digest of what the file says."""
+    """Digest of the content of the file."""
     return digest(json.dumps(entries, sort_keys=True).encode())

@@ -19,9 +19,9 @@ _LARGEST_SPREAD, _SMALLEST_SPREAD = 5.0, 0.002
 def check_ecg(X):
     """Return contiguous float32 ECGs of shape (n_samples, n_leads, n_times).
 
-    A lead that is NaN throughout is absent, which is allowed; NaN or infinity in part
-    of a lead is not. Signals that are not in memory are gone through once, a part at a
-    time, and returned as they are.
+    A lead that is NaN throughout is absent, which is allowed. NaN or infinity in part
+    of a lead is an error. Signals that are not in memory are checked part by part and
+    returned unchanged.
     """
     X = _as_ecg(X)
     _check_finite([_gaps(part) for part in in_parts(X)])
@@ -29,7 +29,7 @@ def check_ecg(X):
 
 
 def checked_amplitudes(X):
-    """Return ECGs as `check_ecg` does, and the amplitudes that the same pass found."""
+    """Return ECGs like `check_ecg`, and their amplitudes from the same pass."""
     X = _as_ecg(X)
     gaps, found = zip(*((_gaps(part), look(part)) for part in in_parts(X)))
     _check_finite(gaps)
@@ -85,7 +85,7 @@ def typical_spread(X):
 
 
 def in_parts(X):
-    """All of an array at once, or of what is not in memory a part at a time."""
+    """An array as a whole, or lazy signals part by part."""
     if not isinstance(X, SignalView):
         return [X]
     return (np.asarray(part, np.float32) for part in X.parts())
@@ -137,7 +137,7 @@ def _empty(X):
 
 
 def _check_finite(gaps):
-    """Raise if a lead is finite in part only, naming the first such lead."""
+    """Raise with the first lead that is finite only in part."""
     suspect, absent = np.concatenate(gaps, axis=1)
     if not (suspect & ~absent).any():
         empty = suspect.all(axis=1)

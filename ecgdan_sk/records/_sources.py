@@ -1,8 +1,8 @@
-"""Where ECGs lie while they are not in memory: behind a function, in an array, a file.
+"""Sources of ECGs that are not in memory: functions, arrays and files.
 
-A source has the `shape` (n_leads, n_times) and the `dtype` of a recording, and reads
-those of some keys: ``read(keys)`` has the shape (n, n_leads, n_times). Where neighbours
-are better read together, `chunk` tells how many of them are stored as one.
+A source has the `shape` (n_leads, n_times) and the `dtype` of a recording. Its method
+``read(keys)`` returns recordings of shape (n, n_leads, n_times). `chunk` is the number
+of recordings per stored chunk, if neighbours should be read together.
 """
 
 import hashlib
@@ -39,7 +39,7 @@ class ReadOneByOne:
 
 
 class StoredRows:
-    """Rows of an array by their positions: of Zarr, HDF5, or of any that has shape."""
+    """Rows of an array, such as Zarr or HDF5, by their positions."""
 
     def __init__(self, array):
         self.array = array
@@ -64,8 +64,8 @@ class StoredRows:
 class FileRows:
     """Rows of a memory map, read from its file.
 
-    What is read through the map itself counts as memory of the process until the
-    system wants it back, and a file cut short would end the process.
+    Reading through the map itself would count as memory of the process, and a truncated
+    file would crash the process.
     """
 
     def __init__(self, mapped):
@@ -138,7 +138,7 @@ class InMillivolts:
 
 
 class Derived:
-    """What a function makes of each batch of another view."""
+    """Output of a function for each batch of another view."""
 
     def __init__(self, signals, function):
         self.signals, self.function = signals, function
@@ -148,7 +148,7 @@ class Derived:
         self.chunk = chunk_of(signals)
 
     def read(self, keys):
-        """What is made of the recordings at these positions; an error names them."""
+        """Output for the recordings at these positions; an error names them."""
         batch = self.signals[keys]
         try:
             return self.function(np.asarray(batch))
@@ -161,12 +161,12 @@ class Derived:
 
 
 def chunk_of(source):
-    """Recordings that a source stores as one, None where each is as well by itself."""
+    """Number of recordings per chunk of a source; None if chunks do not matter."""
     return getattr(source, "chunk", None)
 
 
 def source_of(array):
-    """What reads rows of `array`, which may be a memory map."""
+    """Source that reads rows of `array`, which may be a memory map."""
     mapped = isinstance(array, np.memmap) and array.filename and array.mode != "c"
     if mapped and array.size:
         row = array[0]
@@ -186,7 +186,7 @@ def _offset(mapped, address):
 
 
 class SideBySide:
-    """Recordings of several collections, by their positions in all of them."""
+    """Recordings of several collections, by position in their concatenation."""
 
     def __init__(self, collections):
         self.collections = collections

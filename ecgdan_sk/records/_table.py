@@ -13,7 +13,7 @@ _CODECS = {"SNAPPY", "UNCOMPRESSED"}
 
 
 def write_table(records, folder):
-    """Covariates and identifiers, if there are any; which of them there are."""
+    """Write covariates and identifiers, if there are any, and return their names."""
     names = [
         name for name in ("covariates", *COLUMNS) if getattr(records, name) is not None
     ]

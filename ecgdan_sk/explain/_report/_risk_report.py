@@ -77,7 +77,7 @@ class RiskReport:
 
     @property
     def is_poorly_calibrated(self):
-        """Whether risks are misleading in this cohort, so that the page withholds them."""
+        """Whether risks mislead in this cohort, so that the page withholds them."""
         return self.card.get("Calibration", "").startswith(POOR)
 
     def to_html(self):
