@@ -4,7 +4,7 @@ A patient's page
 
 One ECG, and all that can honestly be said of the risk that a network sees in it, on a
 single page: the ECG on paper with the network's attention, the risk over time and its
-place among other patients, measurements beside published ranges, what moved the risk,
+place among other patients, measurements beside normal limits, what moved the risk,
 how far that explanation holds, and what the model is.
 
 The page is for research; it says so itself.

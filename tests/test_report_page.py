@@ -1,7 +1,6 @@
 """A patient's page: what it says is true, and what it is told stays text."""
 
 import hashlib
-import re
 from base64 import b64encode
 from dataclasses import replace
 from html.parser import HTMLParser
@@ -24,12 +23,13 @@ from ecgdan_sk.explain import (
     segment_occlusion,
 )
 from ecgdan_sk.explain._report._clock import Clock, nice_ticks
+from ecgdan_sk.explain._report._make import _age_and_sex
+from ecgdan_sk.explain._report._measured import SHOWN, against_limits
 from ecgdan_sk.explain._report._model_card import _is_poor
 from ecgdan_sk.explain._report._page._charts import percent
 from ecgdan_sk.explain._report._page._ecg import ecg_svg
 from ecgdan_sk.explain._report._page._evidence import _verdict
-from ecgdan_sk.explain._report._reference_ranges import REFERENCES, against_references
-from ecgdan_sk.measurements import ECGMeasurements
+from ecgdan_sk.measurements import ECGMeasurements, normal_limits
 from ecgdan_sk.metrics import concordance_index
 from ecgdan_sk.records import LEADS, ECGRecords
 
@@ -329,21 +329,60 @@ def test_wash_lies_where_attention_is(n, rate):
     ],
 )
 def test_measurements_are_held_against_their_range(name, value, status):
-    assert against_references({name: value}).loc[name, "status"] == status
+    assert against_limits({name: value}).loc[name, "status"] == status
+
+
+def test_limits_are_those_of_the_age_and_the_sex():
+    found = {"qt_interval_ms": 420.0, "heart_rate_bpm": 70, "qrs_duration_ms": 106}
+    woman = against_limits(found, 63, 1)
+    assert woman.loc["qrs_duration_ms", "status"] == "above"
+    assert woman.loc["qrs_duration_ms", "group"] == "women, 50 to 79"
+    # 420 ms times 190 over 180
+    assert woman.loc["qtc_rautaharju_ms", "value"] == 443
+    assert woman.loc["qtc_rautaharju_ms", "status"] == "within"
+    man = against_limits(found, 63, 0)
+    assert man.loc["qrs_duration_ms", ["range", "status"]].tolist() == [
+        "69 to 109",
+        "within",
+    ]
+    assert man.loc["qtc_rautaharju_ms", "status"] == "above"
+    either = against_limits(found, 63, None)
+    assert either.loc["qtc_rautaharju_ms", ["range", "group", "status"]].tolist() == [
+        "up to 450 (women), 440 (men)",
+        "adults, 40 to 69",
+        "above for men",
+    ]
+    assert "qtc_rautaharju_ms" not in against_limits(found).index
+    child = against_limits(found, 9, 0)
+    assert set(child["status"]) == {"no limits", "not measured"}
+
+
+@pytest.mark.parametrize(
+    ("covariates", "groups"),
+    [
+        ({"age": 63.0, "sex": 1.0}, ["women, 50 to 79", "women, 40 to 69"]),
+        ({"age": np.nan, "sex": 0.0}, ["adults", "men"]),
+        ({"age": -0.3, "sex": -1.1}, ["adults", "adults"]),
+        ({"bmi": 30.0}, ["adults", "adults"]),
+    ],
+)
+def test_age_and_sex_are_read_from_the_covariates(covariates, groups):
+    one = ECGRecords(np.zeros((1, 12, 500)), 100, covariates=pd.DataFrame([covariates]))
+    table = against_limits({}, *_age_and_sex(one))
+    last = "qtc_rautaharju_ms" if "63" in str(covariates) else "cornell_voltage_mv"
+    assert table.loc[["qrs_duration_ms", last], "group"].tolist() == groups
 
 
 def test_axis_is_told_in_degrees():
     angle = np.radians(-60)
     found = {"qrs_axis_sin": np.sin(angle), "qrs_axis_cos": np.cos(angle)}
-    row = against_references(found).loc["qrs_axis"]
+    row = against_limits(found).loc["qrs_axis_deg"]
     assert (row["value"], row["status"]) == (-60, "below")
 
 
-def test_every_range_belongs_to_a_measurement_and_has_a_source():
-    names = set(ECGMeasurements().get_feature_names_out())
-    for reference in REFERENCES:
-        assert {reference.name, f"{reference.name}_sin"} & names
-        assert re.search(r"\d{4}", reference.source)
+def test_every_measurement_with_limits_is_shown():
+    known = normal_limits(63, 1).index
+    assert [shown.name for shown in SHOWN] == known.tolist()
 
 
 def test_given_measurements_are_shown(page, model, records):

@@ -2,5 +2,6 @@
 
 from ._fiducials import delineate
 from ._measurements import ECGMeasurements
+from ._normal_limits import normal_limits
 
-__all__ = ["ECGMeasurements", "delineate"]
+__all__ = ["ECGMeasurements", "delineate", "normal_limits"]

@@ -19,8 +19,8 @@ from .._segments import segment_occlusion
 from ._clock import Clock
 from ._cohort_risk import cohort_risks as risks_of
 from ._cohort_risk import evenly_by_risk, place_in_cohort
+from ._measured import against_limits
 from ._model_card import model_card, scores_on
-from ._reference_ranges import against_references
 from ._risk_report import RiskReport
 
 _MOST_TESTED, _N_REPEATS = 12, 5
@@ -46,8 +46,8 @@ def report(
 
     The page is one HTML file. It shows the ECG on paper with the attention of the
     network, the risk over time and its place in the cohort, measurements beside
-    published ranges, the leads and segments that changed the risk, tests of these
-    explanations, and a model card. The page says that it is for research only.
+    published normal limits, the leads and segments that changed the risk, tests of
+    these explanations, and a model card. The page says that it is for research only.
 
     Parameters
     ----------
@@ -55,7 +55,9 @@ def report(
         Fitted.
     X : array-like or ECGRecords of shape (n_samples, n_leads, n_times)
         ECGs of the cohort, in mV, as for `predict`; if possible of patients who were
-        not used in `fit`. The `ids` of `ECGRecords` are the titles of the pages.
+        not used in `fit`. The `ids` of `ECGRecords` are the titles of the pages, and
+        the covariates ``age`` (years) and ``sex`` (0 male, 1 female) choose the limits
+        of the measurements.
     i : int
         Position of the patient's ECG in `X`.
     y : structured array of shape (n_samples,) or None, default=None
@@ -193,12 +195,22 @@ def _attention(estimator, one):
 
 def _measured(one, rate, given):
     """Fields of `RiskReport` about the measurements."""
+    person = _age_and_sex(one)
     if given is not None:
-        return {"measurements": against_references(given), "unmeasured": ""}
+        return {"measurements": against_limits(given, *person), "unmeasured": ""}
     measure = ECGMeasurements(rate).fit(one)
     found = dict(zip(measure.get_feature_names_out(), measure.transform(one)[0]))
     why = measure.quality(one)["reasons"].iloc[0]
-    return {"measurements": against_references(found), "unmeasured": why}
+    return {"measurements": against_limits(found, *person), "unmeasured": why}
+
+
+def _age_and_sex(one):
+    """Age in years and sex, 0 or 1, of the covariates; None where they say neither."""
+    known = {} if one.covariates is None else one.covariates.iloc[0].to_dict()
+    age, sex = (pd.to_numeric(known.get(k), errors="coerce") for k in ("age", "sex"))
+    # Others are not in years, or no code of this package: scaled columns, say.
+    age_is_known = age is not None and 0 < age < 130
+    return float(age) if age_is_known else None, int(sex) if sex in (0, 1) else None
 
 
 def _tests(estimator, some, rate, random_state, verbose):

@@ -46,7 +46,7 @@ class RiskReport:
     lead_changes, segment_changes : Series
         Changes of the log risk, from `lead_occlusion` and `segment_occlusion`.
     measurements : DataFrame
-        Measurements beside published ranges of adults.
+        Measurements beside published normal limits of age and sex.
     unmeasured : str
         Reason why the ECG could not be measured; empty if it was.
     faithfulness : DataFrame or None

@@ -22,27 +22,30 @@ _STATUS = {
 
 
 def measurements(report):
-    """Measurements beside published ranges."""
+    """Measurements beside published normal limits."""
     rows = [
         tag(
             "tr",
             tag("th", row.label, scope="row"),
             tag("td", _value(row), class_="number"),
-            tag("td", f"{row.range} {row.unit}"),
+            tag("td", f"{row.range} {row.unit}" if row.range else "none"),
+            tag("td", row.group),
             tag("td", _STATUS.get(row.status, row.status), class_=_class(row.status)),
             tag("td", row.source, class_="source"),
         )
         for row in report.measurements.itertuples()
     ]
-    names = ("Measurement", "Value", "Adults", "Result", "Source of the range")
+    names = ("Measurement", "Value", "Normal limits", "Of", "Result", "Source")
     return section(
         "Measurements",
         table("Measurements", names, rows, class_="wide-table"),
         note(f"Of the ECG: {report.unmeasured}.") if report.unmeasured else None,
         note(
-            "Ranges of Mason et al. are the 2nd to 98th percentile of 46,129 people "
-            "with a very low probability of cardiovascular disease; the others are "
-            "limits of the publications named."
+            "Limits of Mason et al. are the 2nd to 98th percentile of 46,129 people "
+            "with a very low probability of cardiovascular disease, those of "
+            "Rautaharju et al. 2013 of 36,299 healthy women; the others are limits of "
+            "the publications named. If age or sex is not known, limits of all adults "
+            "are shown. QTc (Rautaharju) is QT times (120 + heart rate) / 180."
         ),
     )
 
