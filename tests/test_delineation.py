@@ -139,6 +139,20 @@ def test_limits_are_in_order(cohort):
         assert (np.diff(known) > 0).all()
 
 
+def test_an_artefact_in_one_lead_does_not_move_the_p_wave(cohort):
+    sinus = ~cohort.conditions[["atrial_fibrillation", "paced"]].any(axis=1).to_numpy()
+    away = []
+    for ecg in cohort.X[sinus][:12]:
+        median = find_beats(ecg, RATE).median.astype(float)
+        expected = delineate(median, BEFORE, RATE, RATE)
+        start = int(expected.p_onset)
+        # A step of a loose electrode, as the P wave begins.
+        median[2] += 0.15 * np.exp(-(((np.arange(600) - start) / 4) ** 2))
+        found = delineate(median, BEFORE, RATE, RATE)
+        away.append(np.subtract(found[:3], expected[:3]))
+    assert np.abs(away).max() * 1000 / RATE <= 20
+
+
 def test_p_wave_is_reliable_unless_it_is_missing(cohort):
     fibrillating = cohort.conditions["atrial_fibrillation"].to_numpy()
     paced = cohort.conditions["paced"].to_numpy()
@@ -201,6 +215,19 @@ def test_spikes_are_seen_in_paced_rhythm_alone(cohort):
     seen = np.array([len(spike_train(ecg, 500)) > 0 for ecg in cohort.X])
     assert paced.any()
     np.testing.assert_array_equal(seen, paced)
+
+
+@pytest.mark.parametrize("rate", [250, 500])
+def test_spikes_that_pace_the_atria_are_no_beats(rate):
+    t = np.arange(int(10 * rate)) / rate
+    ecg = sum(np.outer(LEAD_GAIN, ectopic(t - when)) for when in REGULAR)
+    # As a recorder with a low-pass filter stores them.
+    spikes = sum(bump(t, when - 0.25, 0.008, 0.22) for when in REGULAR)
+    ecg += np.outer(LEAD_GAIN, spikes)
+    ecg += np.random.default_rng(0).normal(0, 0.01, ecg.shape)
+    beats = find_beats(ecg, rate)
+    assert len(beats.positions) == len(REGULAR)
+    assert np.abs(beats.positions / beats.rate - REGULAR).max() < 0.05
 
 
 def test_a_spike_that_most_beats_lack_paces_none():

@@ -139,6 +139,16 @@ def _speed(beat, sigma):
     return np.sqrt((slope * slope).sum(axis=0))
 
 
+def _shared(beat, sigma, order):
+    """Size (W,) of a smoothed derivative that many leads share.
+
+    The square of the mean root: an artefact of few leads weighs less than in `_speed`,
+    which the lead that moves most decides.
+    """
+    slope = ndimage.gaussian_filter1d(beat, sigma, axis=1, order=order, mode="nearest")
+    return np.sqrt(np.abs(slope)).mean(axis=0) ** 2
+
+
 def _qrs_limits(beat, r):
     """First and last sample of the QRS in any lead, from the spatial velocity."""
     speed = _speed(beat, 2 * _MS)
@@ -210,20 +220,19 @@ def _p_wave(beat, onset, last_t):
     if part.shape[1] < 80 * _MS:
         return np.nan, np.nan, np.nan
     # The second derivative is blind to a slope, such as the end of the last T wave.
-    hump = ndimage.gaussian_filter1d(part, 22 * _MS, axis=1, order=2, mode="nearest")
-    hump = (hump * hump).sum(axis=0)
+    hump = _shared(part, 22 * _MS, order=2)
     # The foot of the QRS is no P wave: that peaks 40 ms before it at least.
     peak = 12 + int(hump[12 : -int(40 * _MS)].argmax())
-    speed = _speed(part, 8 * _MS)
+    speed = _shared(part, 8 * _MS, order=1)
     side = int(75 * _MS)
     near = slice(max(peak - side, 0), peak + side)
     # A P wave has two humps at times, of which the peak is but one.
     rest = _quantile(speed, 0.1)
     top = speed[near].max()
-    fast = near.start + np.flatnonzero(speed[near] >= rest + 0.35 * (top - rest))
+    fast = near.start + np.flatnonzero(speed[near] >= rest + 0.38 * (top - rest))
     up, down = min(int(fast[0]), peak - 1), max(int(fast[-1]), peak + 1)
     start = up - _steps_to_rest(speed[up::-1], top, speed, 0.1, 0.28, 4)
-    end = down + _steps_to_rest(speed[down:], top, speed, 0.1, 0.28, 4)
+    end = down + _steps_to_rest(speed[down:], top, speed, 0.1, 0.35, 4)
     return tuple(float(int(first) + edge) for edge in (start, peak, end))
 
 

@@ -93,7 +93,8 @@ def detect_qrs(quick, rate):
     keep = activity[peaks] > 0.35 * level
     keep |= _fills_a_pause(peaks, keep)
     peaks = peaks[keep]
-    return peaks[~_is_t_wave(peaks, activity[peaks], rate)]
+    height = activity[peaks]
+    return peaks[~(_is_t_wave(peaks, height, rate) | _is_atrial(peaks, height, rate))]
 
 
 def _filtered(ecg, sampling_rate):
@@ -180,6 +181,16 @@ def _is_t_wave(peaks, height, rate):
     """Whether a peak follows a much higher one at the distance of a T wave."""
     soon = np.diff(peaks, prepend=-peaks[-1:]) < 0.36 * rate
     return soon & (height < 0.6 * np.concatenate([[0], height[:-1]]))
+
+
+def _is_atrial(peaks, height, rate):
+    """Whether a peak stands before a much higher one, as a spike that paces the atria.
+
+    One of a kind is a beat before an early one: there have to be three.
+    """
+    soon = np.diff(peaks, append=np.inf) < 0.3 * rate
+    before = soon & (height < 0.7 * np.append(height[1:], 0))
+    return before & (before.sum() >= 3)
 
 
 def _is_calibration(quick, peaks):
