@@ -142,7 +142,11 @@ def fiducials(marks, ours, per_beat=False):
 
 
 def in_single_leads(marks, ours):
-    """Waves of matched beats that one lead alone lacks or has, counted lead by lead."""
+    """Waves of matched beats that one lead alone lacks or has, counted lead by lead.
+
+    Readers mark no P of the first cycle and no T of the last: what lies beyond the
+    marks of a lead is not counted.
+    """
     counts = {wave: np.zeros(3, int) for wave in ("P", "QRS", "T")}
     for true, found in zip(marks, ours):
         _, b, nearest, close = paired(true, found)
@@ -155,7 +159,7 @@ def in_single_leads(marks, ours):
         matched = set(number.values())
         own = {
             (beat, lead.lower(), wave)
-            for beat, lead, wave in shown(found)
+            for beat, lead, wave in shown(between_marks(true, found))
             if beat in matched
         }
         for wave, count in counts.items():
@@ -166,6 +170,15 @@ def in_single_leads(marks, ours):
             f"{wave}, single leads: {n} marked, missed {missed} ({missed / n:.1%}), "
             f"made {made} ({made / n:.1%} of those marked)"
         )
+
+
+def between_marks(true, found):
+    """The waves found between the first and the last mark of their lead."""
+    marked = true.groupby(true["lead"].str.lower())
+    lead = found["lead"].str.lower()
+    first = lead.map(marked[["onset_ms", "peak_ms"]].min().min(axis=1))
+    last = lead.map(marked[["peak_ms", "offset_ms"]].max().max(axis=1))
+    return found[(found["peak_ms"] > first) & (found["peak_ms"] < last)]
 
 
 def true_beats(true):

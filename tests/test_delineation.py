@@ -230,10 +230,13 @@ def test_spikes_that_pace_the_atria_are_no_beats(rate):
     assert np.abs(beats.positions / beats.rate - REGULAR).max() < 0.05
 
 
-def test_a_spike_that_most_beats_lack_paces_none():
+def test_spikes_that_few_beats_have_or_that_wander_pace_none():
     positions = np.arange(0, 1000, 100)
     assert typical_lag(positions - 20, positions, -50, 5) == -20
-    assert typical_lag(positions[:5] - 20, positions, -50, 5) is None
+    assert typical_lag(positions[:4] - 20, positions, -50, 5) == -20
+    assert typical_lag(positions[:3] - 20, positions, -50, 5) is None
+    wandering = positions[:5] - [10, 20, 30, 40, 49]
+    assert typical_lag(wandering, positions, -50, 5) is None
     assert typical_lag(positions - 60, positions, -50, 5) is None
     assert typical_lag(np.empty(0, int), positions, -50, 5) is None
 

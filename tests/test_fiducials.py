@@ -49,15 +49,26 @@ def test_global_waves_last_as_long_as_simulated(cohort, waves, wave, name, limit
     assert np.abs(found[known] - truth[known]).mean() <= limit
 
 
-def test_a_global_limit_is_agreed_by_a_third_of_the_leads(waves):
-    qrs = waves[waves["wave"] == "QRS"]
+@pytest.mark.parametrize("wave", ["P", "QRS"])
+@pytest.mark.parametrize("limit", ["onset_ms", "offset_ms"])
+def test_a_global_limit_is_the_median_of_the_leads(waves, wave, limit):
+    own = waves[waves["wave"] == wave]
     key = ["ecg", "beat"]
-    onsets = qrs[qrs["lead"] != "global"].groupby(key)["onset_ms"]
-    expected = onsets.apply(lambda own: np.sort(own)[3] if len(own) == 12 else np.nan)
-    found = qrs[qrs["lead"] == "global"].set_index(key)["onset_ms"]
-    both = found.index.intersection(expected.dropna().index)
-    assert len(both) > 300
-    np.testing.assert_array_equal(found[both], expected[both])
+    of_leads = own[own["lead"] != "global"].groupby(key)[limit]
+    expected = of_leads.median()[of_leads.size() >= 4]
+    found = own[own["lead"] == "global"].set_index(key)[limit]
+    # The ends of the recording cut some waves in a few leads only.
+    found = found[found.between(500, 9500)]
+    both = found.index.intersection(expected.index)
+    assert len(both) > 250
+    np.testing.assert_allclose(found[both], expected[both])
+
+
+def test_a_wave_that_most_leads_show_is_found_in_nearly_every_lead(waves):
+    own = waves[(waves["wave"] != "QRS") & waves["dominant"]]
+    inside = own["peak_ms"].isna() | own["peak_ms"].between(1000, 9000)
+    n_leads = own[inside & (own["lead"] != "global")].groupby(["ecg", "beat", "wave"])
+    assert n_leads.size().mean() > 11.5
 
 
 def test_no_p_in_fibrillation_nor_in_ectopic_beats(cohort, waves):

@@ -15,7 +15,8 @@ _MS = 0.5  # samples per millisecond
 # Reliability that the P wave of the median beat needs, in a regular rhythm and not.
 _RELIABLE_P, _RELIABLE_P_IRREGULAR = 0.75, 0.95
 SPIKE = int(14 * _MS)  # samples that a pacing spike reaches to each side
-_T_REST = 0.175  # part of the velocity of T at which it has ended
+_P_RISES, _P_FALLS = 0.28, 0.45  # parts of its velocity at which P begins and ends
+_T_REST = 0.185  # part of the velocity of T at which it has ended
 _IRREGULAR = 0.06  # typical change from one RR interval to the next, relative
 
 
@@ -229,10 +230,13 @@ def _p_wave(beat, onset, last_t):
     # A P wave has two humps at times, of which the peak is but one.
     rest = _quantile(speed, 0.1)
     top = speed[near].max()
-    fast = near.start + np.flatnonzero(speed[near] >= rest + 0.38 * (top - rest))
-    up, down = min(int(fast[0]), peak - 1), max(int(fast[-1]), peak + 1)
-    start = up - _steps_to_rest(speed[up::-1], top, speed, 0.1, 0.28, 4)
-    end = down + _steps_to_rest(speed[down:], top, speed, 0.1, 0.35, 4)
+    first_fast, last_fast = (
+        near.start + np.flatnonzero(speed[near] >= rest + part * (top - rest))[place]
+        for part, place in ((_P_RISES + 0.1, 0), (_P_FALLS + 0.03, -1))
+    )
+    up, down = min(int(first_fast), peak - 1), max(int(last_fast), peak + 1)
+    start = up - _steps_to_rest(speed[up::-1], top, speed, 0.1, _P_RISES, 4)
+    end = down + _steps_to_rest(speed[down:], top, speed, 0.1, _P_FALLS, 4)
     return tuple(float(int(first) + edge) for edge in (start, peak, end))
 
 

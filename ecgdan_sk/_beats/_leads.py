@@ -8,16 +8,17 @@ import numpy as np
 from scipy import ndimage
 
 _MS = 0.5  # samples per millisecond
-_SEEN = 2.0  # times the noise that P or T of a lead has to be high
-_THIRD = 3  # one in so many leads has to agree on a global limit
+_SEEN = 0.5  # times the noise that P or T of a lead has to be high
+_THIRD = 3  # one in so many leads has to show a wave that is global
 
 
 def lead_fiducials(waves, at, noise, earliest):
     """Onset, peak and offset of "P", "QRS" and "T" in each lead, each (B, L).
 
     In samples of the beats `waves` (B, L, W) in mV. `at` are the global `Fiducials`;
-    `noise` (L,) is in mV. A lead in which P or T is not higher than twice the noise has
-    none: NaN. The onset of T is never given. No QRS begins before `earliest`.
+    `noise` (L,) is in mV. A lead in which P or T is not higher than half the noise has
+    none: NaN. Readers mark a wave in nearly every lead if they mark it in one. The
+    onset of T is never given. No QRS begins before `earliest`.
     """
     waves = waves.astype(np.float64)
     on, off = int(at.qrs_onset), int(at.qrs_offset)
@@ -33,14 +34,16 @@ def lead_fiducials(waves, at, noise, earliest):
     }
 
 
-def agreed(marks, late):
-    """The earliest, or `late` the latest, mark (B,) that a third of the leads reach.
+def agreed(marks):
+    """The median (B,) of the marks (B, L) of the leads that have such a wave.
 
-    `marks` (B, L), NaN where a lead has no such wave. Fewer than a third give NaN.
+    NaN in `marks` where a lead has none, and in the answer where fewer than a third do.
     """
-    n_agree = -(-marks.shape[1] // _THIRD)
-    ordered = np.sort(-marks if late else marks, axis=1)[:, n_agree - 1]
-    return -ordered if late else ordered
+    n_marked = np.isfinite(marks).sum(axis=1)
+    enough = n_marked >= -(-marks.shape[1] // _THIRD)
+    middle = np.full(len(marks), np.nan)
+    middle[enough] = np.nanmedian(marks[enough], axis=1)
+    return middle
 
 
 def _wave(waves, first, last, sigma, noise):

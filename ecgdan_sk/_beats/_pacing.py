@@ -8,6 +8,7 @@ import numpy as np
 _SLOWEST = 400  # Hz; at fewer samples a spike is no sharper than a QRS
 _HALF, _BEFORE, _AFTER = 0.008, 0.08, 0.04  # s around a spike
 _LEAST = 3  # spikes, all alike, that make a train
+_WANDER = 4  # samples, typical deviation of the lag of a spike that paces
 _LINE = 0.008, 0.014  # s before and behind a spike that a line replaces
 
 
@@ -16,7 +17,8 @@ def spike_train(ecg, rate):
 
     A spike is a turn much sharper than the rest of the recording. It rises out of rest,
     is back where it began after 8 ms, and has its like: `_LEAST` make a train. Where
-    there is a train, less distinct spikes of its shape are spikes as well.
+    there is a train, all distinct spikes belong to it, as a pulse that falls between
+    two samples has another shape, and so do less distinct ones of a shape seen.
     """
     none = np.empty(0, int)
     step = round(0.002 * rate)
@@ -29,9 +31,11 @@ def spike_train(ecg, rate):
     distinct, likely = (candidates[np.greater(height, least)] for least in (1, 0.4))
     if len(distinct) < _LEAST:
         return none
-    alike = _shape(ecg, likely, rate) @ _shape(ecg, distinct, rate).T > 0.8
-    train = alike[np.isin(likely, distinct)].sum(axis=0) >= _LEAST
-    return likely[alike[:, train].any(axis=1)]
+    shape = _shape(ecg, likely, rate)
+    alike, clear = shape @ shape.T > 0.8, np.isin(likely, distinct)
+    if alike[np.ix_(clear, clear)].sum(axis=0).max() < _LEAST:
+        return none
+    return likely[alike[:, clear].any(axis=1)]
 
 
 def without_spikes(ecg, spikes, rate):
@@ -49,13 +53,17 @@ def without_spikes(ecg, spikes, rate):
 def typical_lag(spikes, positions, first, last):
     """Median distance from `positions` (B,) to the last spike between two distances.
 
-    None unless most positions have such a spike.
+    None unless more than a third of the positions have such a spike, at nearly the same
+    distance: a short pulse can fall between two samples.
     """
     lag = spikes - positions[:, None]
     lag = np.where((lag >= first) & (lag <= last), lag, -np.inf)
     lag = lag.max(axis=1, initial=-np.inf)
     paced = np.isfinite(lag)
-    return float(np.median(lag[paced])) if paced.mean() > 0.5 else None
+    if paced.mean() <= 1 / 3:
+        return None
+    typical = float(np.median(lag[paced]))
+    return typical if np.median(np.abs(lag[paced] - typical)) <= _WANDER else None
 
 
 def _height(ecg, sharp, i, rate):

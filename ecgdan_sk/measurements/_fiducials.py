@@ -22,10 +22,10 @@ def delineate(X, sampling_rate=None, *, n_jobs=None):
 
     The median beat is delineated on all leads together, as in `ECGMeasurements`. From
     its limits, each lead of each beat is followed outwards until the signal is at rest.
-    The global onset of a beat is the time at which a third of the leads have begun; the
-    global offset is the time at which only a third have not ended. The CSE Working
-    Party (1985) takes the earliest onset and the latest offset of any lead; a third of
-    the leads protects against noise in a single lead.
+    The global onset of a beat is the median of the onsets of the leads that show the
+    wave, and the global offset that of their offsets; fewer than a third of the leads
+    give none. The CSE Working Party (1985) takes the earliest onset and the latest
+    offset of any lead, which the noise of a single lead decides.
 
     Parameters
     ----------
@@ -120,12 +120,8 @@ def _groups(found, windows):
 
 
 def _with_global(parts):
-    """Onset, peak and offset (B, L + 1), the last column that of a third of leads."""
+    """Onset, peak and offset (B, L + 1), the last column that of half of the leads."""
     onset, peak, offset = parts
-    marks = [
-        agreed(onset, late=False),
-        np.full(len(peak), np.nan),
-        agreed(offset, True),
-    ]
+    marks = [agreed(onset), np.full(len(peak), np.nan), agreed(offset)]
     for part, mark in zip(parts, marks):
         yield np.concatenate([part, mark[:, None]], axis=1)
