@@ -2,6 +2,7 @@
 
 Run: python benchmarks/bench_measurements.py [--n-simulated 1000] [--n-neurokit 12]
 or:  python benchmarks/bench_measurements.py ludb [--others 40]
+or:  python benchmarks/bench_measurements.py quality
 Real recordings are sought in the folder ECGDAN_DATA, else ../shared/data; vendors'
 files need sierraecg, the comparison neurokit2. What is not there is said and left out.
 """
@@ -11,8 +12,10 @@ import importlib.util
 import os
 import re
 import warnings
+from itertools import product
 from pathlib import Path
 from time import perf_counter, process_time
+from unittest.mock import patch
 from xml.etree import ElementTree
 
 import ludb
@@ -31,7 +34,7 @@ from ecgdan_sk._beats._delineation import delineate
 from ecgdan_sk._beats._detection import BEFORE, find_beats
 from ecgdan_sk.baselines import PenalisedCox
 from ecgdan_sk.datasets import load_ptbxl, make_ecg_cohort
-from ecgdan_sk.measurements import ECGMeasurements
+from ecgdan_sk.measurements import ECGMeasurements, _delineated
 from ecgdan_sk.measurements._remembered import forget
 from ecgdan_sk.metrics import bootstrap_ci, concordance_index
 from ecgdan_sk.model_selection import RepeatedEventKFold, out_of_fold
@@ -56,7 +59,9 @@ PHILIPS = (
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("what", nargs="?", choices=["all", "ludb"], default="all")
+    parser.add_argument(
+        "what", nargs="?", choices=["all", "ludb", "quality"], default="all"
+    )
     parser.add_argument("--others", type=int, default=0)
     parser.add_argument("--n-simulated", type=int, default=1000)
     parser.add_argument("--n-neurokit", type=int, default=12)
@@ -65,6 +70,9 @@ def main():
         ludb.compare(DATA / "ludb" / "data", arguments.others)
         return
     print("| what | measured | aim |\n|---|---|---|")
+    if arguments.what == "quality":
+        bad_leads()
+        return
     simulator(arguments.n_simulated)
     if not DATA.is_dir():
         print(f"No real recordings in {DATA}.")
@@ -73,6 +81,7 @@ def main():
     vendors()
     ptbxl = load_ptbxl(DATA / "ptbxl", sampling_rate=500)
     labels(ptbxl)
+    bad_leads()
     neurokit(np.asarray(ptbxl.X[: arguments.n_neurokit]))
     music()
 
@@ -283,6 +292,33 @@ def macro_auroc(model, table, superclasses, seed):
         p = cross_val_predict(model, table, y, cv=folds, method="predict_proba")
         scores.append(roc_auc_score(y, p[:, 1]))
     return np.mean(scores)
+
+
+def bad_leads():
+    """CinC 2011: how many ECGs are measured in full, bad leads left out or kept."""
+    with np.load(DATA / "quality2011" / "x_250hz_int16.npz") as stored:
+        X = stored["x"] * np.float32(stored["scale_mv"])
+    said = pd.read_csv(DATA / "quality2011" / "labels.csv")["quality"].to_numpy()
+    left_out = table_of(X, 250)
+    # What was measured is remembered by the ECG.
+    forget()
+    with patch.object(_delineated, "lead_issues", lambda ecg, _: np.full(len(ecg), "")):
+        kept = table_of(X, 250)
+    forget()
+    kinds = {
+        "all R and S amplitudes": list(left_out.filter(regex="^[rs]_amplitude")),
+        "rate, QRS and QT": ["heart_rate_bpm", "qrs_duration_ms", "qt_interval_ms"],
+    }
+    parts = {"all 700": slice(None), "every third": slice(None, None, 3)}
+    for label, part, kind in product(("unacceptable", "acceptable"), parts, kinds):
+        rows = np.flatnonzero(said == label)
+        rows = np.intersect1d(rows, np.arange(len(X))[parts[part]])
+        now, before = (
+            table.iloc[rows][kinds[kind]].notna().all(axis=1).sum()
+            for table in (left_out, kept)
+        )
+        value = f"{now} of {len(rows)}; {before} with bad leads kept"
+        row(f"CinC 2011, {part}, {label}: {kind} measured", value)
 
 
 def timed(measure, X, repeats=3):

@@ -51,6 +51,7 @@ def compare(folder, others=0):
         beats(marks[chosen], ours[chosen])
         fiducials(marks[chosen], ours[chosen])
         in_single_leads(marks[chosen], ours[chosen])
+        floor(marks[chosen], ours[chosen])
         intervals(marks[chosen], table.iloc[chosen])
     for tool in (neurokit, ecgdeli) if others else ():
         package = {"neurokit": "neurokit2", "ecgdeli": "ecgdeli"}[tool.__name__]
@@ -139,6 +140,47 @@ def fiducials(marks, ours, per_beat=False):
         print(
             f"{wave}: in {there[:, 0, j].sum()} records, missed {missed}, made {made}"
         )
+
+
+def floor(marks, ours):
+    """How far the marks of single leads and beats scatter, the readers' and ours."""
+    theirs, own = (pd.DataFrame(map(scatter, side)) for side in (marks, ours))
+    print("| limit | beats of a lead | leads of a beat | readers' median |")
+    print("|---|---|---|---|")
+    for wave, limit in LIMITS:
+        cells = []
+        for kind in ("beats", "leads"):
+            a, b = (side[wave, limit, kind].median() for side in (theirs, own))
+            cells.append(f"{a:.1f} (ours {b:.1f})")
+        # Half the difference of two halves scatters as their mean does.
+        halves = theirs[wave, limit, "halves"].std() / 2
+        print(f"| {wave} {limit[:-3]} | {cells[0]} | {cells[1]} | {halves:.1f} |")
+
+
+def scatter(marks):
+    """SD in ms over the beats of a lead and over the leads of a beat, in one record.
+
+    Marks are taken from the time of the beat, the median peak of its QRS. "halves" is
+    the median of the marks of every other beat less that of the beats between.
+    """
+    single = marks[(marks["lead"] != "global") & (marks["beat"] >= 0)]
+    beat = single[single["wave"] == "QRS"].groupby("beat")["peak_ms"].median()
+    found = {}
+    for wave, limit in LIMITS:
+        own = single[(single["wave"] == wave) & single["beat"].isin(beat.index)]
+        own = own.pivot_table(index="beat", columns="lead", values=limit)
+        own = own.sub(beat.reindex(own.index), axis=0)
+        enough = len(own) >= 4
+        each = own.median(axis=1)
+        found[wave, limit, "beats"] = rms(own.std()) if enough else np.nan
+        found[wave, limit, "leads"] = rms(own.std(axis=1)) if enough else np.nan
+        halves = each[::2].median() - each[1::2].median()
+        found[wave, limit, "halves"] = halves if enough else np.nan
+    return found
+
+
+def rms(values):
+    return np.sqrt((values**2).mean())
 
 
 def in_single_leads(marks, ours):
