@@ -562,7 +562,7 @@ def test_auc_of_few_events_starts_where_bootstrap_samples_hold_some():
     display = TimeDependentAUCDisplay.from_predictions(
         y, rng.normal(size=90), n_resamples=30, random_state=0
     )
-    assert (time[:30] <= display.times[0]).sum() == 10
+    assert (time[:30] <= display.times[0]).sum() >= 10
     assert np.isfinite(display.low).all()
 
 

@@ -169,7 +169,7 @@ def test_the_ecg_of_a_watch(tmp_path):
         ((b"Unit,", b"Other,"), "unit of its samples"),
         (("µV".encode(), b"mmHg"), "unit of its samples"),
         ((b'Device,"Watch6,7"', b"Device,Band"), "does not say its lead"),
-        ((b"\n0.000\n", b"\nx\n"), "among its samples stands 'x'"),
+        ((b"\n0.000\n", b"\nx\n"), "one of its samples is 'x'"),
     ],
 )
 def test_a_watch_that_does_not_say_what_is_needed(tmp_path, changed, match):

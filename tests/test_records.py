@@ -222,7 +222,7 @@ def test_labels_that_are_not_the_ids_are_refused(name, index):
 
 def test_a_plain_range_beside_shuffled_numbers_may_mean_either():
     X, _, table = labelled()
-    with pytest.raises(ValueError, match="in what order its rows are meant"):
+    with pytest.raises(ValueError, match="the order of its rows is unclear"):
         ECGRecords(X, ids=[3, 1, 2, 0, 5, 4], covariates=table.reset_index(drop=True))
 
 

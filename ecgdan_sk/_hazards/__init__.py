@@ -21,7 +21,7 @@ def likelihood_of(loss, outcome, *, ties, n_intervals, has_covariates=False):
     """
     if outcome.n_causes > 1 and loss not in COMPETING:
         raise ValueError(
-            f"y holds {outcome.n_causes} causes, but loss={loss!r} knows one event. "
+            f"y holds {outcome.n_causes} causes, but loss={loss!r} takes one event. "
             f"Use one of the losses {', '.join(COMPETING)}, or make the event of "
             "interest True and everything else False."
         )
@@ -29,14 +29,14 @@ def likelihood_of(loss, outcome, *, ties, n_intervals, has_covariates=False):
         return ProportionalHazards(outcome, ties)
     if has_covariates:
         raise ValueError(
-            f"covariates cannot be used with loss={loss!r}; they enter the log risk of "
-            f"the losses {', '.join(PROPORTIONAL)}."
+            f"covariates cannot be used with loss={loss!r}. Use one of the losses "
+            f"{', '.join(PROPORTIONAL)}, or leave covariates out."
         )
     given = [n for n in ("strata", "entry") if getattr(outcome, n) is not None]
     if given:
         raise ValueError(
-            f"{' and '.join(given)} cannot be used with loss={loss!r}; they are for "
-            f"the losses {', '.join(PROPORTIONAL)}."
+            f"{' and '.join(given)} cannot be used with loss={loss!r}. Use one of the "
+            f"losses {', '.join(PROPORTIONAL)}, or leave them out."
         )
     return DiscreteTime(outcome, loss, n_intervals)
 

@@ -216,8 +216,7 @@ class SurvivalCurves:
         if outside.any():
             raise ValueError(
                 f"Cannot predict at time {at[outside][0]:g}: the follow-up seen in fit "
-                f"runs from 0 to {self.follow_up_:g}, and nothing is known beyond. Ask "
-                "for times within it."
+                f"runs from 0 to {self.follow_up_:g}. Ask for times within it."
             )
         return at
 

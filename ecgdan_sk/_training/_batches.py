@@ -94,7 +94,7 @@ def check_batches(event, batch_size: int) -> None:
     if n_batches > n_events:
         raise ValueError(
             f"batch_size={batch_size} makes {n_batches} batches of {len(event)} "
-            f"training ECGs, but only {n_events} of them had an event, and a batch "
-            f"without events teaches nothing. Use batch_size="
+            f"training ECGs, but only {n_events} of them had an event, and nothing can "
+            f"be learned from a batch without events. Use batch_size="
             f"{-(-len(event) // n_events)} or more."
         )

@@ -27,8 +27,8 @@ def checkpoint_folder(estimator, X, *arrays):
     if not isinstance(estimator.random_state, Integral):
         raise ValueError(
             f"checkpoint_dir needs random_state as an int, got "
-            f"{estimator.random_state!r}: a training goes on only where it can be told "
-            "to be the same."
+            f"{estimator.random_state!r}. Give a number, so that an interrupted "
+            "training can be recognised and continued."
         )
     digest = hashlib.sha256(f"{__version__} {type(estimator).__name__}".encode())
     for name, value in sorted(estimator.get_params().items()):

@@ -126,9 +126,9 @@ class Ranks(Alone):
         others = [rank for rank, own in enumerate(digests) if own != digests[0]]
         if others:
             raise ValueError(
-                f"Process {others[0]} was given other ECGs or outcomes than process 0, "
-                "but they share one training. Read the same cohort in each, in the "
-                "same order, and fix every random_state on the way to fit; or start "
+                f"Process {others[0]} has other ECGs or outcomes than process 0, but "
+                "all must train on the same ones. Read the same cohort in each, "
+                "in the same order, and fix every random_state before fit; or start "
                 "one process."
             )
 

@@ -92,7 +92,9 @@ def train_net(
     if net.interrupted_ and len(net.history) < 2:
         raise KeyboardInterrupt("No epoch had ended: there are no weights to keep.")
     if net.interrupted_ and ranks.n_ranks > 1:
-        raise KeyboardInterrupt("Processes that share a training end it together.")
+        raise KeyboardInterrupt(
+            "Training was interrupted in several processes, so no weights are kept."
+        )
     return net
 
 

@@ -19,9 +19,9 @@ def save_around(path, kind, estimator, params, fitted):
     """Write the file of the inner estimator with the parameters around it."""
     if type(estimator) is not DualAttentionSurvival:
         raise TypeError(
-            f"Cannot save a calibrated {type(estimator).__name__}, which has no file "
-            "without code; DualAttentionSurvival has. Pickle the model, and load the "
-            "pickle nowhere but where you trust its origin."
+            f"Cannot save a calibrated {type(estimator).__name__}: only a calibrated "
+            "DualAttentionSurvival can be saved without code. Pickle the model, and "
+            "load a pickle only if you trust its origin."
         )
     arrays = []
     content = {

@@ -148,8 +148,8 @@ def _check_rate(path, told, sampling_rate):
     if sampling_rate is not None and sampling_rate != told:
         raise ECGFileError(
             f"{path}: it is sampled at {told:g} Hz, not at "
-            f"sampling_rate={sampling_rate:g}; leave that out, it is for files that do "
-            "not say."
+            f"sampling_rate={sampling_rate:g}. Leave sampling_rate out; it is for "
+            "files without a rate."
         )
 
 

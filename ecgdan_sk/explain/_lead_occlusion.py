@@ -228,12 +228,12 @@ def lead_group_shapley(estimator, X):
 
 
 def warn_of_unseen_masks(estimator):
-    """Warn where leads are hidden from networks that have always seen all of theirs."""
+    """Warn if leads are hidden from networks whose training never hid a lead."""
     if estimator.lead_masking == 0:
         warn(
-            "This estimator was trained with lead_masking=0 and has never met an ECG "
-            "without one of its leads: what it says when leads are hidden is "
-            "extrapolated. Fit with lead_masking, by default 0.2, to explain by leads.",
+            "This estimator was trained with lead_masking=0, that is, never without a "
+            "lead. Its risks of ECGs with hidden leads are therefore extrapolated. Fit "
+            "with lead_masking, by default 0.2, to explain by leads.",
         )
 
 

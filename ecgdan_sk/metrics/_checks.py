@@ -48,7 +48,7 @@ def check_times(times, time):
         raise ValueError(
             f"Cannot score at time {wrong:g}: it must be positive and earlier than the "
             f"end of follow-up of y_true, {time.max():g}, after which nobody is left. "
-            "Leave out later times; survival_scorers does so by itself."
+            "Leave out later times; survival_scorers does so automatically."
         )
     return times
 

@@ -177,7 +177,8 @@ def zero_shot_auroc(y_true, y_pred, *, class_names=None):
     names = range(y_true.shape[1]) if class_names is None else [*class_names]
     if len(names) != y_true.shape[1]:
         raise ValueError(
-            f"Got {len(names)} class_names for {y_true.shape[1]} classes; name each."
+            f"Expected {y_true.shape[1]} class_names, one for each class, got "
+            f"{len(names)}."
         )
     scorable = y_true.min(axis=0) < y_true.max(axis=0)
     left_out = [str(name) for name, kept in zip(names, scorable) if not kept]
@@ -190,7 +191,8 @@ def zero_shot_auroc(y_true, y_pred, *, class_names=None):
 def _report_left_out(names, others):
     """Warn of classes that cannot be scored; raise if there are no others."""
     reason = (
-        f"with all samples alike there is no AUROC of the classes {', '.join(names)}"
+        f"the AUROC of the classes {', '.join(names)} is undefined, as all samples "
+        "have the same value"
     )
     if not others:
         raise ValueError(

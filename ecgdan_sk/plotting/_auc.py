@@ -223,4 +223,5 @@ def _auc_at(y_true, y_pred, time, censoring):
 def _default_times(time):
     """Deciles of the event times, from the tenth event on."""
     first = np.sort(time)[min(_ENOUGH, len(time)) - 1]
-    return np.unique(np.quantile(time, _DECILES).clip(min=first))
+    deciles = np.unique(np.quantile(time, _DECILES))
+    return deciles[deciles >= first] if deciles[-1] >= first else [first]

@@ -62,7 +62,7 @@ class SignalView:
             index = index[0]
         if isinstance(index, tuple):
             raise IndexError(
-                "Signals that are not in memory are indexed along recordings alone, "
+                "Signals that are not in memory are indexed along recordings only, "
                 f"got {index!r}. Read some recordings first, as in "
                 "np.asarray(signals[rows])[:, leads]."
             )
@@ -78,7 +78,10 @@ class SignalView:
 
     def __array__(self, dtype=None, copy=None):
         if copy is False:
-            raise ValueError("Signals that are not in memory cannot be had uncopied.")
+            raise ValueError(
+                "Signals that are not in memory cannot be read without a copy. Use "
+                "np.asarray(signals)."
+            )
         slices = self._row_slices()
         if len(slices) == 1:
             return np.asarray(self._read(self._keys), dtype)

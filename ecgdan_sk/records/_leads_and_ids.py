@@ -84,10 +84,10 @@ def warn_of_missing(leads, expected):
     if missing and len(missing) < len(expected):
         warn(
             f"X has no lead {', '.join(missing)}, which the model was fitted with: "
-            f"they count as absent in every recording. X has {', '.join(leads)}. Give "
-            "them their names with ECGRecords(X, sampling_rate=..., leads=[...]); "
-            "where they are not recorded, X.select_leads(model.leads_in_) says so "
-            "without a warning.",
+            f"they count as absent in every recording. X has {', '.join(leads)}. If "
+            "these leads have other names in X, name them with ECGRecords(X, "
+            "sampling_rate=..., leads=[...]). If they were not recorded, "
+            "X.select_leads(model.leads_in_) avoids this warning.",
         )
 
 
@@ -112,9 +112,9 @@ def aligned(values, n_samples, name, ids=None):
     plain = "reset_index(drop=True)" if values.ndim == 2 else "to_numpy()"
     raise ValueError(
         f"{name} is labelled {first_ten(index[:3])}, ..., but the recordings have the "
-        f"ids {first_ten(ids[:3])}, ...: in what order its rows are meant cannot be "
-        f"told. Index {name} by the ids (set_index), or pass {name}.{plain} if its "
-        "rows are in the order of the recordings."
+        f"ids {first_ten(ids[:3])}, ..., so the order of its rows is unclear. Index "
+        f"{name} by the ids (set_index), or pass {name}.{plain} if its rows are in "
+        "the order of the recordings."
     )
 
 

@@ -58,8 +58,8 @@ def _export(path, format, estimator):
     if not likelihood.outputs_are_log_risks or estimator.covariates_ is not None:
         what = "discrete times" if estimator.covariates_ is None else "covariates"
         raise ValueError(
-            "Only the log risk that a Cox loss makes of the ECG alone is exported, and "
-            f"this model has {what}. Use `save`, and `predict` of what `load` reads."
+            "Only models with a Cox loss and without covariates can be exported, but "
+            f"this model has {what}. Use `save`, `load` and `predict` instead."
         )
     rate = estimator.sampling_rate_in_
     export_network(

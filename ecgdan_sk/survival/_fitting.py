@@ -163,8 +163,8 @@ def _choice_of_epoch(estimator, likelihood, target):
     if not likelihood.outputs_are_log_risks:
         raise ValueError(
             f"recipe={estimator.recipe!r} chooses the best epoch by its concordance, "
-            f"which needs log risks, and loss={estimator.loss!r} does not give them "
-            "while it trains. Use recipe='default'."
+            f"which needs log risks, but loss={estimator.loss!r} gives none during "
+            "training. Use recipe='default'."
         )
     target = torch.from_numpy(target)
     equal = torch.zeros(len(target), likelihood.n_outputs)
@@ -172,8 +172,8 @@ def _choice_of_epoch(estimator, likelihood, target):
         _concordance(equal, target, SurvivalLoss(**likelihood.loss))
     except ValueError as error:
         warn(
-            "The loss chooses the best epoch of a network, as the concordance of its "
-            f"{len(target)} validation ECGs is not defined: {error}",
+            "The loss chooses the best epoch of a network, because the concordance of "
+            f"its {len(target)} validation ECGs is not defined: {error}",
         )
         return {"monitor": "valid_loss"}
     return {
@@ -213,8 +213,8 @@ def _weights_of(net, new):
     ours, theirs = new.state_dict(), net.module_.state_dict()
     if {k: v.shape for k, v in ours.items()} != {k: v.shape for k, v in theirs.items()}:
         raise ValueError(
-            "warm_start=True goes on from the networks of the last fit, but they do "
-            "not fit these settings, leads and length. Fit a clone instead."
+            "warm_start=True continues with the networks of the last fit, but they do "
+            "not fit the current settings, leads and length. Fit a clone instead."
         )
     return {name: value.cpu() for name, value in theirs.items()}
 

@@ -91,7 +91,10 @@ def age_dependence(estimator, X, y, *, age=None, band=5.0):
     age = _checked_age(X, age, len(time))
     for name, values in (("The risk", risk), ("The age", age)):
         if not np.ptp(values) > 0:
-            raise ValueError(f"{name} is the same for all: nothing can be compared.")
+            raise ValueError(
+                f"{name} is equal for all patients, so nothing can be compared. Give "
+                "patients of several ages, and a model that tells them apart."
+            )
     outcome = np.rec.fromarrays([event, time], names="event,time")
     bands = np.floor(age / band).astype(int)
     return AgeDependence(

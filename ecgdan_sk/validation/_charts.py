@@ -5,7 +5,7 @@ import numpy as np
 from .._html import nice_ticks, number, tag
 
 _WIDTH, _HEIGHT = 640, 400
-_LEFT, _RIGHT, _TOP, _BOTTOM = 72, 20, 16, 54
+_LEFT, _RIGHT, _TOP, _BOTTOM = 72, 30, 16, 54
 _NAMES = {"model": "this model", "all": "treat all", "reference": "reference"}
 
 

@@ -153,7 +153,10 @@ def _likelihood_ratio(model, reference):
     event = model.causes == 1
     for part, name in ((model, "The model"), (reference, "The reference")):
         if not np.ptp(part.score) > 0:
-            raise ValueError(f"{name} gives all the same risk: nothing to compare.")
+            raise ValueError(
+                f"{name} gives all patients the same risk, so nothing can be compared. "
+                "Check its fit."
+            )
     alone = fit_cox(reference.score[:, None], event, model.time)
     both = fit_cox(np.c_[reference.score, model.score], event, model.time)
     gain = max(0.0, 2 * (both.log_likelihood - alone.log_likelihood))

@@ -105,8 +105,7 @@ def figures(report, time):
         ),
         (
             distribution_svg(outcome, f"Predicted risks by outcome at {at}"),
-            "Median, middle half and middle 90 % of the predicted risks, by what came "
-            "of the patients.",
+            "Median, middle half and middle 90 % of the predicted risks, by outcome.",
         ),
     ]
     shown = [tag("figure", drawing, tag("figcaption", text)) for drawing, text in drawn]

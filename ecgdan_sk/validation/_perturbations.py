@@ -142,7 +142,10 @@ def _power_line(hz, snr):
     def noise(X, rate, rng):
         phase = rng.uniform(0, 2 * np.pi, (len(X), 1, 1))
         if hz >= rate / 2:
-            raise ValueError(f"{hz} Hz cannot be in ECGs of {rate:g} Hz.")
+            raise ValueError(
+                f"A hum of {hz} Hz needs a sampling rate above {2 * hz} Hz, got "
+                f"{rate:g} Hz. Leave this change out."
+            )
         wave = np.sin(2 * np.pi * hz * np.arange(X.shape[2]) / rate + phase)
         return np.broadcast_to(wave, X.shape)
 

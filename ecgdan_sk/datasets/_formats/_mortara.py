@@ -82,8 +82,8 @@ def _signal(told):
         )
     if number(told.get("OFFSET") or 0) != 0:
         raise ECGFileError(
-            f"lead {name} has an OFFSET of {told['OFFSET']}, of which nothing public "
-            "says what it means; expected 0."
+            f"lead {name} has an OFFSET of {told['OFFSET']}, whose meaning is not "
+            "published; expected 0."
         )
     counts = base64_counts(name, told.get("DATA"))
     claimed = number(told.get("DURATION"))

@@ -74,7 +74,7 @@ def _samples(lines):
     wrong = next((line for line in lines if not _SAMPLE.fullmatch(line)), None)
     if wrong is not None or not lines:
         raise ECGFileError(
-            f"among its samples stands {str(wrong)[:40]!r}; expected a number a line."
+            f"one of its samples is {str(wrong)[:40]!r}; expected one number per line."
         )
     return np.array([line.replace(",", ".") for line in lines], np.float64)
 

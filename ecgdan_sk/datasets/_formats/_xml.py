@@ -90,8 +90,8 @@ def listed_counts(text):
         return np.array((text or "").replace(",", " ").split(), dtype=np.float64)
     except ValueError as error:
         raise ECGFileError(
-            f"its waveform holds what is no number ({error}); expected integers "
-            "separated by commas."
+            f"its waveform holds a value that is not a number ({error}); expected "
+            "integers separated by commas."
         ) from error
 
 
