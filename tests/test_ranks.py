@@ -109,7 +109,7 @@ def test_one_process_goes_on_from_the_checkpoint_of_two(ranks, folder, tmp_path)
 
 def test_processes_that_were_given_other_ecgs_are_told(ranks):
     for found in ranks:
-        assert "Process 1 was given other ECGs" in str(found["other ECGs/0"])
+        assert "Process 1 has other ECGs" in str(found["other ECGs/0"])
 
 
 def test_who_trains_in_a_thread_or_a_process_of_joblib_trains_alone(monkeypatch):

@@ -407,7 +407,7 @@ def test_bad_cause_codes(data, codes, message):
 def test_causes_that_the_loss_or_the_model_does_not_know(data):
     X, y = data
     target = _with_causes(y)
-    with pytest.raises(ValueError, match="2 causes, but loss='cox' knows one event"):
+    with pytest.raises(ValueError, match="2 causes, but loss='cox' takes one event"):
         _fit((X, target))
     model = DualAttentionSurvival(loss="cause-specific", **QUICK).fit(X, target)
     target["cause"][0] = 3
