@@ -217,6 +217,22 @@ def test_a_cohort_is_read_checked_and_measured(hospital):
     assert "49 ECGs" in run("info", cohort).stdout
 
 
+def test_measuring_says_what_is_missing(tmp_path):
+    X = make_ecg_cohort(3, sampling_rate=100, duration=5, random_state=0).X
+    X[0, 6] = 0
+    X[1] = np.random.default_rng(0).normal(0, 0.3, X[1].shape)
+    ECGRecords(X, 100, ids=["a", "b", "c"]).save(tmp_path / "cohort")
+    found = run("measure", tmp_path / "cohort", "--out", tmp_path / "table.csv")
+    assert found.exit_code == 0, found.output
+    assert "2 of 3 ECGs are measured" in found.stdout
+    table = pd.read_csv(tmp_path / "table.csv", index_col="id")
+    assert table.columns[-1] == "reasons"
+    assert table.loc["a", "reasons"] == "flat: V1"
+    assert table.loc["b", "reasons"].endswith("too few good leads, 0 of 12")
+    assert table.loc["b"].drop("reasons").isna().all()
+    assert table.loc["c", "qrs_duration_ms"] > 60
+
+
 def test_reports_pretrain_an_encoder(hospital, tmp_path):
     names = [f"ecg{i:02d}" for i in range(48)]
     words = ["sinus rhythm" if i % 2 else "atrial fibrillation" for i in range(48)]

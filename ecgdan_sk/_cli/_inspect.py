@@ -42,4 +42,7 @@ def measure(
 
     found = open_ecgs(ecgs, sampling_rate=rate, lazy=True, n_jobs=n_jobs, verbose=1)
     table = measure_ecgs(found.X, n_jobs=n_jobs, verbose=1)
-    say(f"{len(table)} ECGs are measured: {write_csv(table, out)}")
+    lost = int(table.drop(columns="reasons").isna().all(axis=1).sum())
+    told = f"{len(table) - lost} of {len(table)}" if lost else f"{len(table)}"
+    why = '. The column "reasons" says what is missing.' if lost else ""
+    say(f"{told} ECGs are measured: {write_csv(table, out)}{why}")

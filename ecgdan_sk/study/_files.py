@@ -39,13 +39,14 @@ def save_cohort(found, path):
 
 
 def measure_ecgs(records, n_jobs, verbose):
-    """Measurements of each ECG, by its id."""
+    """Measurements of each ECG by its id, and, last, why some are missing."""
     index = range(len(records)) if records.ids is None else records.ids
+    table, reasons = measured(records, n_jobs, verbose)
     return pd.DataFrame(
-        measured(records, n_jobs, verbose),
+        table,
         index=pd.Index(index, name="id"),
         columns=ECGMeasurements().get_feature_names_out(),
-    )
+    ).assign(reasons=reasons)
 
 
 def describe(path):

@@ -66,14 +66,18 @@ def make_inputs(records, methods, encoder, store, n_jobs, verbose):
 
 
 def measured(records, n_jobs, verbose):
-    """Measurements (n_samples, n_measurements) of ECGs, a part of them at a time."""
+    """Measurements (n_samples, n_measurements) of ECGs, and why some are missing.
+
+    A part of the ECGs is in memory at a time.
+    """
     starts = range(0, len(records), _AT_ONCE)
     jobs = Parallel(n_jobs=n_jobs, return_as="generator")(
-        delayed(_measured)(_in_memory(records[start : start + _AT_ONCE]))
+        delayed(_with_reasons)(_in_memory(records[start : start + _AT_ONCE]))
         for start in starts
     )
     bar = {"disable": not verbose, "unit": "part"}
-    return np.concatenate(list(tqdm(jobs, "Measuring", len(starts), **bar)))
+    parts = zip(*tqdm(jobs, "Measuring", len(starts), **bar))
+    return tuple(np.concatenate(part) for part in parts)
 
 
 def usable(records):
@@ -93,6 +97,11 @@ def _in_memory(part):
 def _measured(part):
     """Measurements of some ECGs."""
     return ECGMeasurements().fit(part).transform(part)
+
+
+def _with_reasons(part):
+    """Measurements of some ECGs, and the reasons of `ECGMeasurements.quality`."""
+    return _measured(part), ECGMeasurements().fit(part).quality(part)["reasons"]
 
 
 def _of_part(part, encoder, store, name):
