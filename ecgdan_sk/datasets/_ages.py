@@ -20,11 +20,10 @@ _WRITTEN = re.compile(
 
 
 def age_in_years(told, at=None):
-    """The age that a file or a table tells, in years; NaN where it tells none.
+    """Age in years from a file or a table; NaN if it holds none.
 
-    Of an age that is hidden behind a bound, the least one that it allows is taken:
-    90 of ">89", 89 of "89+". A number between 1850 and the year of the recording is a
-    year of birth.
+    A bound gives the lowest age that it allows: 90 for ">89" and 89 for "89+". A number
+    between 1850 and the year of the recording is a year of birth.
 
     Parameters
     ----------
@@ -70,7 +69,7 @@ def ages_of(column, what, *, over_89=None):
 
 
 def _plausible(number, at):
-    """An age, or what a year of birth makes of one; NaN for what is neither."""
+    """Age, also from a year of birth; NaN for other values."""
     if 0 <= number <= OLDEST:
         return number
     known = at is not None and number == np.floor(number) and number >= 1850

@@ -1,4 +1,4 @@
-"""Mistakes in how ECGs were read or recorded: leads, units, dead channels."""
+"""Errors in reading or recording ECGs: leads, units, dead channels."""
 
 from collections import Counter
 from dataclasses import dataclass, field
@@ -133,13 +133,13 @@ def check_leads(records, on_error="warn"):
 
 
 def checked(records):
-    """`records` themselves; what most of a sample of them share is warned of."""
+    """Return `records`, after warnings of errors that most of a sample share."""
     check_leads(records[:: max(1, -(-len(records) // _SAMPLE))])
     return records
 
 
 def _look(X, leads):
-    """Of each recording what the table says of it, and its height (n_samples,)."""
+    """Rows of the table for the recordings, and their heights (n_samples,)."""
     missing = np.isnan(X)
     absent = missing.all(axis=2)
     n_there = np.maximum((~missing).sum(axis=2, keepdims=True), 1)
@@ -209,7 +209,7 @@ def _heights(centred, there):
 
 
 def _median(values, chosen):
-    """Median over the chosen leads of each recording; 0 where there are none."""
+    """Median over the chosen leads of each recording, or 0 without any."""
     return np.array(
         [np.median(v[c]) if c.any() else 0.0 for v, c in zip(values, chosen)]
     )
@@ -221,7 +221,7 @@ def _names(leads, marked):
 
 
 def _units_per_mv(height):
-    """The unit that makes each height that of an ECG; NaN stays, 0 tells nothing."""
+    """Unit in which each height is plausible for an ECG; none for NaN and 0."""
     units = np.array(list(_UNITS))
     with np.errstate(divide="ignore"):
         away = np.abs(np.log(height[:, None] / units / _HEIGHT))
@@ -231,7 +231,7 @@ def _units_per_mv(height):
 
 
 def _problems(table, height):
-    """Sentences on what more than half of the recordings share."""
+    """Sentences on errors that more than half of the recordings share."""
     found = []
     if np.isnan(height).sum() > len(height) / 2:
         found.append(

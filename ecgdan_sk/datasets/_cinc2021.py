@@ -103,7 +103,7 @@ def load_cinc2021(path, *, sampling_rate=500, duration=10.0):
 
 
 def _row(record):
-    """What the header of a recording says."""
+    """Facts in the header of a recording."""
     header = read_header(record)
     told = dict(
         (part.strip() for part in comment.split(":", 1))

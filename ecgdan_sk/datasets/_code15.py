@@ -204,7 +204,7 @@ def leave_out_without_follow_up(flow, reason):
 
 
 def bunch_of(flow, n_times, patient_ids, *, follow_up, descr):
-    """What the loaders of CODE-15 % and SaMi-Trop return."""
+    """Bunch that the loaders of CODE-15 % and SaMi-Trop return."""
     table = flow.table
     keys = zip(table["file"], table["row"])
     read = partial(read_tracing, n_times=n_times)

@@ -16,7 +16,7 @@ _MARGIN = 4  # seconds around what is resampled, where a filter starts and ends
 
 
 class Layout(NamedTuple):
-    """What recordings must share to be one array."""
+    """Layout that recordings must share to form one array."""
 
     leads: tuple
     sampling_rate: float
@@ -42,7 +42,7 @@ def layout_of(waveform):
 
 
 def wanted_layout(found, sampling_rate=None, duration=None, leads=None):
-    """The layout asked for; what is not, as the most frequent of those found has it."""
+    """Requested layout; the most frequent layout decides properties not requested."""
     most = Counter(found).most_common(1)[0][0]
     rate = most.sampling_rate if sampling_rate is None else float(sampling_rate)
     seconds = most.seconds if duration is None else duration
@@ -71,7 +71,7 @@ def misfit(own, wanted):
 
 
 def changes(own, wanted):
-    """Kind of change -> what it does to a recording of that layout, in words."""
+    """Changes of a recording in this layout: descriptions by kind."""
     found = {}
     if own.sampling_rate != wanted.sampling_rate:
         found["resampled"] = (

@@ -20,11 +20,11 @@ _TOLERANCE, _UNEXPLAINED = 0.05, 0.15
 
 
 def disagreement(gram, present):
-    """Share of the amplitude that no two leads explain, and what does, in words.
+    """Share of the amplitude in which limb leads disagree, and the likely errors.
 
-    `gram` holds the scalar products (6, 6) of the limb leads over time, `present` says
-    which can be used. With less than three the share is NaN. Where the leads agree
-    there are no words.
+    `gram` holds the scalar products (6, 6) of the limb leads over time, and `present`
+    marks usable leads. With fewer than three the share is NaN. If the leads agree, the
+    text of errors is empty.
     """
     gram = np.where(np.outer(present, present), gram, 0.0)
     total = np.trace(gram)
@@ -80,10 +80,10 @@ def _unexplained(present):
 
 @lru_cache(maxsize=1)
 def _hypotheses():
-    """What may have happened: order, sign, which leads moved, in words, and its cost.
+    """Hypotheses on errors: order, sign, moved leads, description and cost.
 
-    The lead at a position is, put right, `sign` times the one recorded at `order`.
-    The first hypothesis is that all is well.
+    The correct lead at a position is `sign` times the recorded lead at `order`. The
+    first hypothesis is that there is no error.
     """
     still, plus = tuple(range(6)), (1,) * 6
     inversions = [

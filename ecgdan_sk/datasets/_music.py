@@ -117,7 +117,7 @@ def load_music(
 
 
 def _check_choices(recordings, transplant):
-    """Raise unless both arguments are among what is offered."""
+    """Raise unless both arguments are valid."""
     for name, got, offered in [
         ("recordings", recordings, (*_RECORDINGS, None)),
         ("transplant", transplant, ("censored", "pump failure")),
@@ -153,7 +153,7 @@ def _read_table(path):
 
 
 def _names(columns):
-    """Names without blanks around them; what comes twice is first of the ECG."""
+    """Names without surrounding blanks; of repeated ones the first is of the ECG."""
     names = [name.strip() for name in columns]
     return [
         f"{name}, Holter" if name in names[:i] else name for i, name in enumerate(names)
@@ -174,7 +174,7 @@ def _causes(table, transplant):
 
 
 def _ecgs(root, table, recordings, duration):
-    """The recordings, lazily; their leads and rate are those of their headers."""
+    """Lazy recordings, with leads and rate from their headers."""
     folder, ending, _ = _RECORDINGS[recordings]
     names = [f"{patient}{ending}" for patient in table.index]
     records = [root / folder / name for name in names]

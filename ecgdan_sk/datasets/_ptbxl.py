@@ -138,7 +138,7 @@ def load_ptbxl(path, *, sampling_rate=100, folds=None, lazy=False, n_jobs=None):
 
 
 def _read_table(path, columns):
-    """A table of PTB-XL by its first column, with at least these columns."""
+    """Read a table of PTB-XL by its first column, and check its columns."""
     if not path.is_file():
         raise FileNotFoundError(
             f"There is no {path.name} in {path.parent}; expected the folder of PTB-XL "

@@ -22,7 +22,7 @@ _LARGEST = 50.0
 
 
 def read_ptbxl_plus(root, ecg_ids):
-    """What a folder holds of PTB-XL+, as members of the Bunch of PTB-XL."""
+    """Contents of a folder of PTB-XL+, as members of the Bunch of PTB-XL."""
     found = {}
     for program, n_digits in _PROGRAMS.items():
         table = root / "features" / f"{program}_features.csv"
@@ -35,7 +35,7 @@ def read_ptbxl_plus(root, ecg_ids):
 
 
 def _features(path, ecg_ids):
-    """Measurements of the ECGs asked for, NaN where there are none."""
+    """Measurements of the requested ECGs, NaN where missing."""
     # The column of the 12SL table that names the ECG is not its first, and its rows are
     # in no order.
     table = pd.read_csv(path, low_memory=False)

@@ -144,7 +144,7 @@ def check_kind(kind):
 
 
 def _check_rate(path, told, sampling_rate):
-    """Raise if a file tells another sampling rate than the caller expects."""
+    """Raise if a file has another sampling rate than the caller expects."""
     if sampling_rate is not None and sampling_rate != told:
         raise ECGFileError(
             f"{path}: it is sampled at {told:g} Hz, not at "
@@ -169,7 +169,7 @@ def stem(path):
 
 
 def covariates_of(recordings, ids):
-    """One row for each recording, of what its file says beside the ECG."""
+    """Table of facts in the files beside the ECGs, one row per recording."""
     columns = {
         "age": [recording.age for recording in recordings],
         "sex": [recording.sex for recording in recordings],
@@ -185,7 +185,7 @@ def covariates_of(recordings, ids):
 
 
 def warn_of_ages(recordings, ids):
-    """Warn of ages that files tell and that are none."""
+    """Warn of ages in files that cannot be read."""
     unread = [
         (one.unread_age, name) for one, name in zip(recordings, ids) if one.unread_age
     ]
@@ -202,7 +202,7 @@ def warn_of_ages(recordings, ids):
 def read_recording(path, unstated_rate=None):
     """Recording of a file of any known format.
 
-    `unstated_rate` is that, in Hz, of files that do not say theirs.
+    `unstated_rate`, in Hz, is used for files without a rate.
     """
     header = header_of(path)
     if header is None and not path.exists():
@@ -237,7 +237,7 @@ def read_recording(path, unstated_rate=None):
 
 
 def _read(path, name, reader, *arguments):
-    """What a reader makes of a file, with the name of its format."""
+    """Recording that a reader returns, with the name of its format."""
     with reading(path, name):
         return replace(reader(*arguments), format=name)
 
@@ -279,7 +279,7 @@ def _xml_reader(data):
 
 
 def _of_text(data, unstated_rate):
-    """Recording of a table in text; what is neither is of no known format."""
+    """Recording from a text table; raise if the format is unknown."""
     is_utf16 = data[:2] in (b"\xff\xfe", b"\xfe\xff")
     if (b"\0" in data[:4096] and not is_utf16) or b"\n" not in data[:100_000]:
         raise ECGFileError(

@@ -62,7 +62,7 @@ def _quality(ecg):
 
 
 def _digest(ecg):
-    """What tells the same samples again, in whole microvolts."""
+    """Digest that recognises equal samples, in whole microvolts."""
     # Of the leads that devices store; the others are derived by rounding as each likes.
     kept = [i for i, lead in enumerate(ecg.leads) if lead not in LEADS[2:6]]
     signals = ecg.signals[kept or slice(None)] * 1e3
@@ -80,12 +80,12 @@ def signals_of(path, kind, unstated_rate, layout):
 
 
 def tells_rate(one):
-    """Whether a file was read that says its sampling rate."""
+    """Whether a file was read that states its sampling rate."""
     return isinstance(one, ReadFile) and one.recording.rate_told
 
 
 def row_of(one):
-    """What the report says of a file that could be read."""
+    """Row of the report for a readable file."""
     layout, recording = one.layout, one.recording
     unknown = [lead for lead in layout.leads if not is_known(lead)]
     values = (

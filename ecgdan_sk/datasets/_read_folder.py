@@ -166,7 +166,7 @@ def read_ecg_folder(
 
 
 def _checked_layout(sampling_rate, duration, leads):
-    """What of the layout is asked for."""
+    """Requested properties of the layout."""
     asked = {"sampling_rate": sampling_rate, "duration": duration}
     for name, value in asked.items():
         if value is not None and not 0 < value < np.inf:
@@ -176,7 +176,7 @@ def _checked_layout(sampling_rate, duration, leads):
 
 
 def _recordings(folder, pattern):
-    """Files to read: those that headers of WFDB name stand behind these."""
+    """Files to read, without signal files, which WFDB headers name."""
     if not folder.is_dir():
         raise FileNotFoundError(f"There is no folder {folder}.")
     files = sorted(
@@ -194,7 +194,7 @@ def _recordings(folder, pattern):
 
 
 def _without_doubtful_rates(found, sampling_rate):
-    """The same, without those of unstated rate where others tell another."""
+    """Leave out files without a rate if other files state another rate."""
     told = {one.layout.sampling_rate for one in found if tells_rate(one)}
     if sampling_rate is None or told <= {sampling_rate}:
         return found
@@ -278,7 +278,7 @@ def _counted(found, kept, layout):
 
 
 def _records(paths, found, kept, layout, names, again):
-    """ECGRecords of the files that were kept, read `again` later if that is given."""
+    """ECGRecords of the kept files; lazy if `again` can read them later."""
     told = [found[i].recording for i in kept]
     shape = (len(layout.leads), layout.n_times)
     if again:

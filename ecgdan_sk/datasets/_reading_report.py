@@ -98,7 +98,7 @@ class ReadingReport:
 
 
 def warn_of(report, asked):
-    """Warn of what is lost, copied, or changed without having been asked for."""
+    """Warn of files that were lost or copied, or changed without request."""
     for text in filter(None, (_lost(report), _changed(report, asked), _copied(report))):
         warn(text)
 

@@ -156,7 +156,7 @@ def ukb_cohort(
 
 
 def _check_diseases(cohort, outcome):
-    """Raise unless both diseases are listed, and not the same."""
+    """Raise unless both diseases are known and differ."""
     codes = phenotype_codes().query("coding == 'ICD10'")
     known = codes["phenotype"].unique().tolist()
     for name, disease in [("cohort", cohort), ("outcome", outcome)]:

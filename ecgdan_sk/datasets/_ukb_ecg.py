@@ -121,7 +121,7 @@ def _files(root, instance):
 
 
 def _row(file, kind):
-    """What a file holds beside its signals, or why it cannot be read."""
+    """Facts in a file beside its signals, or the error of reading it."""
     eid, instance, _ = map(int, _NAME.fullmatch(file.name).groups())
     row = {"file": file.name, "path": file, "eid": eid, "instance": instance}
     try:

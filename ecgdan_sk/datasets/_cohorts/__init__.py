@@ -1,1 +1,1 @@
-"""What the loaders of cohorts share: tables, outcomes, flow, records."""
+"""Common parts of the loaders of cohorts: tables, outcomes, flow, records."""

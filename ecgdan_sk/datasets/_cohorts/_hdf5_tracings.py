@@ -19,7 +19,7 @@ _LARGEST_RATIO = 1000
 
 @contextmanager
 def opened(path):
-    """The HDF5 file, once what it holds is certain to be plain tracings."""
+    """Open an HDF5 file, after a check that it holds plain tracings."""
     try:
         import h5py
     except ImportError as error:
@@ -98,8 +98,8 @@ def is_recorded(file, n_times):
 def read_tracing(key, n_times):
     """The central `n_times` samples of one tracing, of shape (12, n_times).
 
-    `key` is the path of the file and the row. The file is opened for each of them: an
-    open HDF5 file can neither be pickled nor go with a process that is forked.
+    `key` is the path of the file and the row. The file is opened for each key, because
+    an open HDF5 file can be neither pickled nor inherited by a forked process.
     """
     import h5py
 

@@ -35,7 +35,7 @@ _DAY = pd.Timedelta(days=1)
 
 
 def hospital_history(hosp):
-    """What the hospital knows of each patient, by subject_id.
+    """Facts on each patient in the hospital data, by subject_id.
 
     Columns: `gender`, `anchor_age`, `anchor_year`, and as datetimes `heart_failure`
     (the first admission with a heart-failure code), `death` and `known_until`.

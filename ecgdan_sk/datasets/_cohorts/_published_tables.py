@@ -51,9 +51,9 @@ def check_distinct(ids, what):
 
 
 def check_matched(named, names, there, theres, remedy):
-    """Raise unless two lists of identifiers hold the same, in whatever order.
+    """Raise unless two lists hold the same identifiers, in any order.
 
-    `names` and `theres` say what the identifiers in `named` and in `there` belong to.
+    `names` and `theres` describe the owners of the identifiers, for the message.
     """
     named, there = pd.Index(named), pd.Index(there)
     only_named, only_there = named.difference(there), there.difference(named)

@@ -81,7 +81,7 @@ class UKBTable:
         return self._table.index
 
     def of(self, eid):
-        """The same table with these participants alone."""
+        """The table of these participants only."""
         chosen = object.__new__(UKBTable)
         chosen._table, chosen._columns = self._table.loc[eid], self._columns
         chosen._unknown = self._unknown
@@ -89,7 +89,7 @@ class UKBTable:
 
     @property
     def n_unknown_dates(self):
-        """How many of the dates read so far stood for none, or are still to come."""
+        """Number of dates so far that were placeholders or in the future."""
         return sum(self._unknown)
 
     def country(self):
@@ -109,7 +109,7 @@ class UKBTable:
         return country
 
     def date(self, field, instance=None):
-        """The first date that a field holds, NaT where there is none."""
+        """First date in a field, NaT if there is none."""
         columns = [
             column
             for (at, _), column in self._columns[field].items()
@@ -191,7 +191,7 @@ def _read(path):
 
 
 def _field(column):
-    """(field, instance, array) of a column, or None if it is no field."""
+    """(field, instance, array) of a column, or None if it is not a field."""
     for name in _NAMES:
         match = name.fullmatch(str(column))
         if match:
@@ -202,7 +202,7 @@ def _field(column):
 
 
 def _listed(codes, phenotype, coding):
-    """Those of all codes that stand for the phenotype."""
+    """Codes that belong to the phenotype."""
     distinct = [series.dropna().unique() for series in codes.values()]
     distinct = pd.Series([code for some in distinct for code in some], dtype="string")
     return set(distinct[is_code_of(distinct, phenotype, coding)])

@@ -1,4 +1,4 @@
-"""WFDB recordings of a cohort: where they lie, what their header says, their ECG."""
+"""WFDB recordings of a cohort: paths, headers and ECGs."""
 
 import re
 from pathlib import Path, PureWindowsPath
@@ -23,7 +23,7 @@ _RECORD_LINE = re.compile(r"\S+\s+(\d+)\s+(\d+(?:\.\d+)?)(?:/\S*)?\s+(\d+)(?:\s|
 
 
 class Header(NamedTuple):
-    """What a WFDB header says: rate in Hz, length, lines of the signals, comments."""
+    """Contents of a WFDB header: rate in Hz, length, signal lines, comments."""
 
     sampling_rate: float
     n_times: int

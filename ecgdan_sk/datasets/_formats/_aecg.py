@@ -129,7 +129,7 @@ def _when(element):
 
 
 def _age(root, person, recorded_at):
-    """The age as told, else by the birth."""
+    """Age as stated, else from the date of birth."""
     age = None
     for told in root.iter("relatedObservation"):
         if attribute_of(told, "code", "code") == _AGE and age is None:

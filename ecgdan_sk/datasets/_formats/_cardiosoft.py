@@ -114,7 +114,7 @@ def _waveform(element, fallback):
 
 
 def _unit(*elements):
-    """Unit of a count, which is written as in uVperLsb; uV where it is not told."""
+    """Unit of a count, written as in uVperLsb; uV if it is not stated."""
     told = (attribute_of(element, "Resolution", "units") for element in elements)
     unit = next((text.strip() for text in told if text and text.strip()), "uV")
     return re.sub(r"(?i)\s*(per|/)\s*(lsb|bit|count)$", "", unit)

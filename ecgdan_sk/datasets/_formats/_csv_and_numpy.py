@@ -1,4 +1,4 @@
-"""ECGs in CSV and NumPy files, which say neither what they are nor how fast."""
+"""ECGs in CSV and NumPy files, which state neither type nor sampling rate."""
 
 import io
 import re
@@ -114,7 +114,7 @@ def npz(data, sampling_rate):
 
 
 def _member(archive, name):
-    """One array of an archive, which unpacks to what it claims and to no object."""
+    """Array of an archive, after checks of its size and that it holds no objects."""
     info = archive.getinfo(f"{name}.npy")
     _check_size(info.file_size)
     with archive.open(info) as file:
@@ -171,7 +171,7 @@ def _in_mv(signals, sampling_rate, leads, units=("mV",)):
 
 
 def _check_size(size):
-    """Refuse what no single ECG takes."""
+    """Raise if the content is too large for a single ECG."""
     if size > _LARGEST:
         raise ECGFileError(
             f"it holds {size} bytes; expected one ECG of at most {_LARGEST}."

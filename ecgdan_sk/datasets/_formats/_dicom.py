@@ -158,8 +158,7 @@ def _in_mv(raw, channel, rate):
 def _joined(groups):
     """The groups that were recorded at the same time, as one Waveform.
 
-    Beside those that make the twelve leads, others, such as a strip of one lead for
-    its rhythm, are left out.
+    If groups form the twelve leads, other groups are left out, such as a rhythm strip.
     """
     together = defaultdict(list)
     for group in groups:
@@ -182,7 +181,7 @@ def _joined(groups):
 
 
 def _without_repeats(groups):
-    """The groups without those whose leads others of the same time hold already."""
+    """Groups without those whose leads are part of others at the same time."""
     kept, held = [], set()
     for group in sorted(groups, key=lambda group: -len(group.leads)):
         if not set(group.leads) <= held:

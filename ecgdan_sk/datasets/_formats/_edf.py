@@ -1,8 +1,7 @@
 """EDF, EDF+ and BDF, read as their publications describe them.
 
-Kemp et al. 1992 and 2003. The header is taken as bytes of fixed width, so that nothing
-optional in it, be it empty, in another encoding or no date, keeps a file from being
-read.
+See Kemp et al. (1992, 2003). The header is read as bytes of fixed width. Optional
+fields do not prevent reading, even if they are empty, wrongly encoded or invalid.
 """
 
 import re
@@ -31,7 +30,7 @@ _MONTHS += ("JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
 
 
 class _Header(NamedTuple):
-    """What a header says of the file, and of each of its channels."""
+    """Contents of a header, on the file and on its channels."""
 
     patient: str
     recording: str
@@ -44,7 +43,7 @@ class _Header(NamedTuple):
 
 
 class _Channel(NamedTuple):
-    """What a header says of a channel; samples per data record, and where they are."""
+    """Contents of a header on one channel, with its samples per data record."""
 
     label: str
     unit: str
@@ -84,7 +83,7 @@ def edf(path, size):
 
 
 def _header(start, rest, n_channels):
-    """Header of the bytes that all files have, and of those for each channel."""
+    """Header from its fixed part and the part of each channel."""
     if len(start) < _FIXED or n_channels < 1 or len(rest) < n_channels * _PER_CHANNEL:
         raise ECGFileError(
             f"its EDF header has {len(start) + len(rest)} bytes for {n_channels} "
@@ -166,7 +165,7 @@ def _check_size(header, size, width):
 
 
 def _ecg_channels(channels):
-    """Channels that are standard leads, or else those that call themselves ECG."""
+    """Channels that are standard leads, or else those named ECG."""
     chosen = [channel for channel in channels if lead_name(channel.label) in LEADS]
     if not chosen:
         ecg = ("ecg", "ekg")
@@ -211,7 +210,7 @@ def _in_mv(channel, counts):
 
 
 def _told(header):
-    """What EDF+ says of patient and recording; plain EDF says it in free text."""
+    """Patient and recording in EDF+; plain EDF has free text."""
     recorded_at = _started(header)
     if not header.reserved.startswith(("EDF+", "BDF+")):
         return {"recorded_at": recorded_at}
