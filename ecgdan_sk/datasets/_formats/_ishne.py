@@ -83,7 +83,7 @@ def _lead(header, i):
 
 
 def _patient(header):
-    """Who was recorded, when and with what."""
+    """Patient, time of recording and device."""
     birth = _moment(header, 132)
     recorded_at = _moment(header, 138, 150)
     return {

@@ -21,10 +21,10 @@ def lead_of_number(number):
 
 
 def lead_of_code(value, meaning=None):
-    """Name of a lead by its code, and only where that says none by its meaning.
+    """Name of a lead by its code or, if the code is unknown, by its meaning.
 
-    A code is the same in all languages and versions, a meaning is a text for people:
-    "aVR, augmented voltage, right", "Lead I (Einthoven)", "Ableitung I".
+    A code is the same in all languages and versions. A meaning is free text: "aVR,
+    augmented voltage, right", "Lead I (Einthoven)", "Ableitung I".
     """
     value = str(value or "").strip()
     told = _of_meaning(meaning)
@@ -47,7 +47,7 @@ def lead_of_code(value, meaning=None):
 
 
 def _of_meaning(meaning):
-    """The lead that a text tells, without what explains it; all of it if none."""
+    """Lead in a text, without its explanation; the whole text if there is none."""
     text = str(meaning or "").strip()
     name = lead_name(re.split(r"\s*[,(]", text)[0])
     return name if name in _BY_NUMBER.values() else lead_name(text)

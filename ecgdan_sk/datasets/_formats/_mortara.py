@@ -55,7 +55,7 @@ def mortara(root):
 
 
 def _waveform(channels, shared):
-    """Leads of CHANNEL elements in mV; `shared` has what they do not say themselves."""
+    """Leads of CHANNEL elements in mV; `shared` has attributes that they lack."""
     if not channels:
         raise ECGFileError(
             "it holds no CHANNEL, the leads of its rhythm. Export it with waveforms."
@@ -98,7 +98,7 @@ def _signal(told):
 
 
 def _median(cycle):
-    """Median beats, where the file says their rate and scale."""
+    """Median beats, if the file states their rate and scale."""
     channels = [] if cycle is None else cycle.findall("TYPICAL_CYCLE_CHANNEL")
     if not channels or not {"SAMPLE_FREQ", "UNITS_PER_MV"} <= cycle.attrib.keys():
         return None

@@ -111,7 +111,7 @@ def _signal(lead):
 
 
 def _unit(lead):
-    """Unit of what a step of a lead is told in."""
+    """Unit of the amplitude of one count of a lead."""
     unit = text_of(lead, "LeadAmplitudeUnits", "MICROVOLTS")
     return _UNITS.get(unit.upper(), unit)
 

@@ -1,4 +1,4 @@
-"""ECGs of one lead as watches export them: lines of what is told, then of samples."""
+"""ECGs of one lead as watches export them: lines of facts, then of samples."""
 
 import re
 from datetime import datetime
@@ -64,7 +64,7 @@ def _lines(data):
 
 
 def _pair(line):
-    """What is told, and its name."""
+    """Value and name of a stated fact."""
     name, _, value = line.partition(";" if ";" in line else ",")
     return name.strip(' "'), value.strip(' "')
 
@@ -80,7 +80,7 @@ def _samples(lines):
 
 
 def _lead(told):
-    """The lead that is told, or that of a watch."""
+    """Stated lead, or the lead of a watch."""
     for value in told.values():
         name = lead_name(value)
         if name in LEADS:

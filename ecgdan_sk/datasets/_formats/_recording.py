@@ -1,4 +1,4 @@
-"""What every reader of a file returns, and the one error that they raise."""
+"""Common result of all readers of files, and their common error."""
 
 import re
 import unicodedata
@@ -58,7 +58,7 @@ class Waveform:
 
 @dataclass(frozen=True)
 class Recording:
-    """One ECG with what its file says of patient, device, findings and measures."""
+    """One ECG with patient, device, findings and measurements in its file."""
 
     rhythm: Waveform
     median: Waveform | None = None
@@ -95,9 +95,10 @@ def reading(path, kind):
 
 
 def waveform(signals, sampling_rate, leads, units=("mV",)):
-    """A Waveform, leads in the standard order; the twelve alone where all are there.
+    """Make a Waveform with leads in the standard order.
 
-    `signals` are in mV, `units` those that the file holds them in.
+    If all twelve leads are present, others are left out. `signals` are in mV, and
+    `units` are the units in the file.
     """
     leads = [lead_name(lead or "") or "unnamed" for lead in leads]
     lengths = {len(signal) for signal in signals}
@@ -170,7 +171,7 @@ def fullest(waveforms):
 
 
 def mv_per(unit):
-    """How many mV one of this unit is, however it is written."""
+    """Size of a unit in mV, in any spelling."""
     # This makes the micro sign the Greek letter, which it looks like.
     written = unicodedata.normalize("NFKC", str(unit)).casefold().strip()
     found = _VOLTS.fullmatch(written)
@@ -180,7 +181,7 @@ def mv_per(unit):
 
 
 def unit_name(unit):
-    """A unit of voltage by its usual name, whatever way it is written."""
+    """Usual name of a unit of voltage, from any spelling."""
     return _NAMES[mv_per(unit)]
 
 
@@ -193,7 +194,7 @@ def text_in(data):
 
 
 def number(value):
-    """A finite number, or NaN for what is none."""
+    """Finite number, or NaN for other values."""
     try:
         value = float(value)
     except (TypeError, ValueError, OverflowError):
@@ -202,7 +203,7 @@ def number(value):
 
 
 def measured(found):
-    """Those of the measurements that are numbers; 0 ms and codes of failure are not."""
+    """Measurements that are numbers, without 0 ms and codes of failure."""
     kept = {}
     for name in MEASUREMENTS:
         value = number(found.get(name))
@@ -234,7 +235,7 @@ def moment(text):
 
 
 def age_told(age, birth, recorded_at):
-    """What a Recording says of an age: that which is told, or else by the birth.
+    """Age for a Recording: as stated, else from the date of birth.
 
     Parameters
     ----------
@@ -260,5 +261,5 @@ def age_told(age, birth, recorded_at):
 
 
 def _is_untold(told):
-    """Whether this says that nothing is known."""
+    """Whether this is a text for an unknown value."""
     return told is None or _UNTOLD.fullmatch(str(told).strip()) is not None

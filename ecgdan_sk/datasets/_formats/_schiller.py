@@ -1,7 +1,7 @@
 """Schiller XML: resting ECGs as Schiller carts and SEMA export them.
 
-No specification is public; the layout of the waveforms is that which open readers
-take, and of patients what their elements are called.
+No specification is public. The layout of the waveforms follows open readers, and the
+patient data follow the names of the elements.
 """
 
 from ._recording import (

@@ -1,8 +1,8 @@
 """SCP-ECG (EN 1064, ISO 11073-91064): sections 0 to 8 of a file.
 
-Read are 16-bit samples and those packed by the standard's default Huffman table, whole
-or as first or second differences, with the reference beat added back where it was
-subtracted. What thins out samples between beats or brings tables of its own is refused.
+It reads 16-bit samples and samples packed by the default Huffman table, as values or as
+first or second differences. A subtracted reference beat is added back. Files with fewer
+samples between beats or with other Huffman tables are refused.
 """
 
 import binascii
@@ -60,7 +60,7 @@ def scp(data):
 
 
 def _sections(data):
-    """Number of a section -> what follows its header, once sizes and sums agree."""
+    """Content of each section by its number, after checks of sizes and checksums."""
     claimed, checksum = _integer(data, 2, 4), _integer(data, 0, 2)
     if claimed != len(data) or checksum != binascii.crc_hqx(data[2:], 0xFFFF):
         raise ECGFileError(
@@ -189,9 +189,9 @@ def _reference_beats(sections, leads, microseconds, packed):
 
 
 def _add_beats(signal, beat, first, section):
-    """Put back, in place, the beat wherever section 4 says that it was subtracted.
+    """Add the reference beat in place, wherever section 4 says it was subtracted.
 
-    Samples are counted from 1, those of the rhythm as those of the beat.
+    Samples of the rhythm and of the beat count from 1.
     """
     trigger, n_beats = _integer(section, 2, 2), _integer(section, 4, 2)
     for at in range(6, 6 + 14 * n_beats, 14):
@@ -248,7 +248,7 @@ def _fields(section):
 
 
 def _patient(section):
-    """Who was recorded, when and with what."""
+    """Patient, time of recording and device."""
     fields = _fields(section)
     recorded_at = _moment(fields.get(25, b""), fields.get(26, b""))
     age, told = fields.get(4, b""), None
@@ -264,7 +264,7 @@ def _patient(section):
 
 
 def _moment(date, time=b""):
-    """Date as year, month and day, with the time of day where it is told."""
+    """Date as year, month and day, with the time of day if it is stated."""
     if len(date) < 4:
         return None
     try:

@@ -75,7 +75,7 @@ def sierra(root):
 
 
 def _check_sizes(root):
-    """Refuse a file that unpacks to other than what it claims, before unpacking it."""
+    """Raise, before unpacking, if a file would not unpack to its stated size."""
     waves = root.find(".//parsedwaveforms")
     if waves is None:
         return
@@ -121,7 +121,7 @@ def _unpacked(chunk):
 
 
 def _resolution(root):
-    """How many mV a count of the rhythm is."""
+    """Size of a count of the rhythm in mV."""
     places = ("signalresolution", "resolution")
     given = [text_of(root, f".//signalcharacteristics/{place}") for place in places]
     given.append(attribute_of(root, ".//parsedwaveforms", "resolution"))
@@ -152,7 +152,7 @@ def _rhythm(found, resolution):
 
 
 def _median(found):
-    """Representative beats, where the file holds them and says their scale."""
+    """Representative beats, if the file holds them and states their scale."""
     beats = list(found.repbeats.values())
     if not beats or not (beats[0].resolution > 0 and beats[0].sampling_freq > 0):
         return None

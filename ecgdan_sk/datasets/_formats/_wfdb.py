@@ -35,7 +35,7 @@ _RECORD = re.compile(
 
 
 def header_of(path):
-    """The header that a path belongs to, or None: itself, a record's, a signal's."""
+    """Header of a path to a header, a record or a signal file, or None."""
     if path.suffix == ".hea":
         return path if path.is_file() else None
     record = path.with_name(f"{path.name}.hea")
@@ -108,7 +108,7 @@ def _waveform(path, header):
 
 
 class _Header(NamedTuple):
-    """What a header says: frames per second, how many, date, signals, comments."""
+    """Contents of a header: frame rate, number of frames, date, signals, comments."""
 
     sampling_rate: float
     n_times: int
@@ -118,9 +118,9 @@ class _Header(NamedTuple):
 
 
 def _checked_header(path):
-    """The header, unless it leads elsewhere or claims more than its files hold.
+    """Read a header; raise if it leads elsewhere or claims more than its files hold.
 
-    What passes here means the same to wfdb, which reads more than this.
+    A header that passes has the same meaning to wfdb, which accepts more.
     """
     # To what opens files for wfdb, a double colon is the start of another address.
     if path.stat().st_size > _LARGEST_HEADER or "::" in str(path):
@@ -185,7 +185,7 @@ def _check_files(folder, needed):
 
 
 def _voltages(signals):
-    """The twelve leads if all are there, or else every signal that is a voltage."""
+    """The twelve leads if all are present, else all signals that are voltages."""
     names = [lead_name(signal.name) for signal in signals]
     if is_whole(names):
         return [s for s, name in zip(signals, names) if name in LEADS]

@@ -18,7 +18,7 @@ _GAP = "~"
 
 
 class Segments(NamedTuple):
-    """What a header of segments says, and name and length of each segment."""
+    """Contents of a header of segments, with name and length of each segment."""
 
     sampling_rate: float
     n_signals: int
@@ -28,7 +28,7 @@ class Segments(NamedTuple):
 
 
 def segments_of(path):
-    """What the header at this path says of its segments, or None."""
+    """Segments in the header at this path, or None."""
     with open(path, "rb") as file:
         data = file.read(_LARGEST_HEADER)
     lines = [line.strip() for line in text_in(data).splitlines() if line.strip()]
@@ -77,7 +77,7 @@ def joined(path, found, read):
 
 
 def _check(name, ecg, n_times, found):
-    """Raise unless a segment is what the header says."""
+    """Raise unless a segment matches the header."""
     n_leads, held = ecg.signals.shape
     if (held, ecg.sampling_rate) != (n_times, found.sampling_rate):
         raise ECGFileError(

@@ -1,7 +1,7 @@
-"""Signals of WFDB: what a line of the header says of one, and its samples.
+"""Signals of WFDB: their lines in the header, and their samples.
 
-Those of 16 bits in one file, as nearly every set of 12-lead ECGs has them, are read
-here: wfdb takes three times as long, mostly for the header. It unpacks all else.
+Signals of 16 bits in one file, which most sets of 12-lead ECGs have, are read here.
+wfdb would take three times as long, mostly for the header. It unpacks all others.
 """
 
 import re
@@ -73,9 +73,9 @@ def described(line, place):
 
 
 def check_flac(folder, signals, n_times):
-    """Refuse files in FLAC that hold other than the header claims.
+    """Raise if a FLAC file does not hold what the header claims.
 
-    How many bytes they take does not tell.
+    The size of the file does not show it.
     """
     for name in dict.fromkeys(s.file for s in signals if s.fmt in _FLAC):
         # Imported here: only these files need it.
@@ -94,9 +94,9 @@ def check_flac(folder, signals, n_times):
 
 
 def read_signals(path, signals, n_times, chosen):
-    """Samples of the chosen signals in their units, and how many of them a frame has.
+    """Samples of the chosen signals in their units, and their number per frame.
 
-    `path` is that of the header, `signals` all that it describes.
+    `path` is the path of the header, and `signals` are all signals in it.
     """
     per_frame = {signal.per_frame for signal in chosen}
     if len(per_frame) > 1:

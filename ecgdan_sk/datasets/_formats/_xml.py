@@ -52,8 +52,8 @@ def parse_xml(data):
 def _in_utf8(data):
     """The XML in `data` (bytes) in an encoding that the parser reads.
 
-    Names of patients and findings come in others than the file declares; none of what
-    an ECG needs is written beyond ASCII.
+    Names of patients and findings may have another encoding than the file declares. All
+    elements that an ECG needs are ASCII.
     """
     found = _DECLARED.match(data)
     encoding = found[2].decode().lower().replace("_", "-") if found else "utf-8"
@@ -73,7 +73,7 @@ def _is_utf16(data):
 
 
 def base64_counts(name, text):
-    """Counts of a lead, 16-bit little-endian in base64, of which none is cut in two."""
+    """Counts of a lead from base64, whole 16-bit little-endian numbers."""
     try:
         data = base64.b64decode("".join((text or "").split()), validate=True)
         return np.frombuffer(data, dtype="<i2").astype(np.float64)

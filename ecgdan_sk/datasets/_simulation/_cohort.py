@@ -203,7 +203,7 @@ def make_ecg_cohort(
 
 
 def _record(patients, sampling_rate, duration, noise, rng, verbose):
-    """ECGs of all patients and the true values of what they show.
+    """ECGs of all patients and the true values of their parameters.
 
     Ectopic beats that fall outside of a recording are taken from `patients`.
     """
@@ -234,7 +234,7 @@ def _record(patients, sampling_rate, duration, noise, rng, verbose):
 
 
 def _log_risk(parameters, patients, risk):
-    """Log risk of each patient from what is to carry it."""
+    """Log risk of each patient, from the parameters and shapes that carry it."""
     by_parameters = sum(
         weight * (parameters[name] - centre) / spread
         for name, (centre, spread, weight) in _PARAMETER_WEIGHTS.items()

@@ -1,4 +1,4 @@
-"""What a recording adds to the heart: wander, muscle, mains and faulty electrodes."""
+"""Noise of a recording: wander, muscle, mains and faulty electrodes."""
 
 import numpy as np
 from scipy.interpolate import CubicSpline
@@ -82,7 +82,7 @@ def _disturb(wander, muscle, time, rng):
 
 
 def _add_mains(noise, time, sampling_rate, rng):
-    """Hum of 50 or 60 Hz in half of the recordings, if the sampling rate holds it."""
+    """Hum of 50 or 60 Hz in half of the recordings, if the sampling rate allows it."""
     n_samples = len(noise)
     frequency = rng.choice([50.0, 60.0], n_samples)
     strength = _MAINS * np.exp(rng.normal(-0.3, 0.8, n_samples))

@@ -1,4 +1,4 @@
-"""True values of what is measured on an ECG, read from the noise-free dominant beat."""
+"""True values of ECG measurements, read from the noise-free dominant beat."""
 
 import numpy as np
 import pandas as pd

@@ -1,4 +1,4 @@
-"""Patients of a simulated cohort: who they are, what they have, how they differ."""
+"""Patients of a simulated cohort: age, sex, diseases and their variation."""
 
 import numpy as np
 import pandas as pd
@@ -109,7 +109,7 @@ def _draw_amplitudes(patients, rng):
 
 
 def _draw_shapes(patients, rng):
-    """Shapes that leave every interval and amplitude as it is, independent of them."""
+    """Shapes that leave every interval and amplitude unchanged, independent of them."""
     n = len(patients)
     patients["st_t_doming"] = rng.normal(0, 1, n).clip(-2.2, 2.2)
     patients["qrs_slurring"] = rng.normal(0, 1, n).clip(-2.2, 2.2)

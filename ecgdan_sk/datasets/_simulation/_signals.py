@@ -50,9 +50,9 @@ def twelve_leads(independent):
 
 
 def draw_signals(patients, waves, beats, n_times, sampling_rate, rng):
-    """What the hearts send to I, II, V1 to V6: (n_samples, 8, n_times) in mV, float32.
+    """Noise-free leads I, II, V1 to V6: (n_samples, 8, n_times) in mV, float32.
 
-    Chance has a part in fibrillatory waves only.
+    Only fibrillatory waves are random.
     """
     courses = _courses(waves, beats, n_times, sampling_rate)
     to_leads = (DOWER @ waves.vectors.swapaxes(1, 2)).astype(np.float32)

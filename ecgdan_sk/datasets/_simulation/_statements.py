@@ -1,4 +1,4 @@
-"""What a cardiologist would say of a simulated ECG, as SCP statements."""
+"""SCP statements that a cardiologist would make on a simulated ECG."""
 
 import numpy as np
 
