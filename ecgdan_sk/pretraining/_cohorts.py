@@ -26,7 +26,7 @@ def joined(X, reports, groups):
 
 
 def balanced(rows, cohort):
-    """Rows of which each cohort has as many: those of smaller ones are repeated."""
+    """Rows with equal numbers per cohort; rows of smaller cohorts are repeated."""
     parts = [rows[cohort[rows] == number] for number in np.unique(cohort[rows])]
     largest = max(map(len, parts))
     return np.concatenate([np.resize(part, largest) for part in parts])
@@ -58,7 +58,7 @@ def _check_alike(cohorts):
 
 
 def _one_each(values, cohorts, name):
-    """A list with the values, or None, of each cohort."""
+    """List of the values of each cohort, or None."""
     if values is None:
         return [None] * len(cohorts)
     if not isinstance(values, list | tuple) or len(values) != len(cohorts):
@@ -78,7 +78,7 @@ def _one_each(values, cohorts, name):
 
 
 def _said(cohorts, reports):
-    """Reports of all ECGs, None, or of a matrix NaN, for those without."""
+    """Reports of all ECGs; without a report None, or NaN in a matrix."""
     width = {own.shape[1] for own in reports if getattr(own, "ndim", 1) == 2}
     if len(width) == 1 and all(getattr(own, "ndim", 2) == 2 for own in reports):
         empty = [np.full((len(c), min(width)), np.nan, np.float32) for c in cohorts]

@@ -1,4 +1,4 @@
-"""What the ECGs of a pretraining teach: reports, measurements, age and sex."""
+"""Targets of a pretraining: reports, measurements, age and sex."""
 
 from dataclasses import dataclass
 
@@ -29,7 +29,7 @@ class Content:
 
     @property
     def keys(self):
-        """Which distinct report each ECG has, -1 for none."""
+        """Index of the distinct report of each ECG, -1 for none."""
         if self.encoded is None:
             return np.full(len(self.cohort), -1)
         return self.encoded.keys
@@ -53,7 +53,7 @@ class Content:
         return self.encoded.embeddings[self.first]
 
     def target(self):
-        """Columns as `ReportLoss` reads them; the first would tell events, of none."""
+        """Columns for `ReportLoss`; the first would hold events, and is empty."""
         columns = [np.zeros(len(self.keys)), self.keys, self.patients]
         if self.encoded is not None and self.encoded.likelihoods is not None:
             columns.extend(self.encoded.likelihoods.T)

@@ -1,4 +1,4 @@
-"""What the parameters of the pretrainer mean for the training of its net."""
+"""Training settings from the parameters of the pretrainer."""
 
 import numpy as np
 import torch
@@ -49,7 +49,7 @@ def train_report_net(estimator, X, content):
 
 
 def _module(estimator, X, content):
-    """Parameters of the network, as skorch wants them."""
+    """Parameters of the network, in the form that skorch takes."""
     classifies = estimator.classification_weight > 0 and content.codes is not None
     module = {
         "architecture": architecture_of(estimator),
@@ -65,7 +65,7 @@ def _module(estimator, X, content):
 
 
 def _criterion(estimator, content):
-    """Parameters of the loss, as skorch wants them."""
+    """Parameters of the loss, in the form that skorch takes."""
     statements = None
     if content.codes is not None:
         statements = estimator.embedder_.encode(list(content.codes))

@@ -1,4 +1,4 @@
-"""The network that is aligned with reports, and what it is trained by.
+"""The network that is aligned with reports, and its loss.
 
 Shapes: B batch, L leads, T time steps, Z latent features, P dimensions of the shared
 space, K texts, D dimensions of a text's embedding.
@@ -22,8 +22,8 @@ _BESIDE = 0.1
 class ReportHead(nn.Module):
     """Latent features (B, Z) to (B, P + n_statements + n_numbers).
 
-    The first P outputs are the place in the space that is shared with reports, of
-    length one; then come logits of statements, then numbers such as measurements.
+    The first P outputs are the embedding in the space shared with reports, of length
+    one. Then follow logits of statements, then numbers such as measurements.
 
     Parameters
     ----------
@@ -130,8 +130,8 @@ class ReportLoss(nn.Module):
     def forward(self, output: Tensor, target: Tensor) -> Tensor:
         """Loss of outputs of `ReportHead` (B, ...), for a target of columns.
 
-        These are: nothing, the place of the report in `texts`, or -1 for none, the
-        patient, how true each of the statements is, and the numbers, NaN if unknown.
+        The columns are: an empty one, the index of the report in `texts` (-1 for
+        none), the patient, the truth of each statement, and the numbers (NaN if unknown).
         """
         loss = output.sum() * 0.0
         n_numbers = sum(n for n, _ in self.number_weights)
@@ -158,7 +158,7 @@ class ReportLoss(nn.Module):
         return loss
 
     def _regressed(self, output: Tensor, numbers: Tensor) -> Tensor:
-        """Weighted loss of numbers; those that are NaN have no part in it."""
+        """Weighted loss of numbers, without those that are NaN."""
         known = ~numbers.isnan()
         error = F.smooth_l1_loss(output, numbers.nan_to_num(0.0), reduction="none")
         loss, sizes = output.sum() * 0.0, [n for n, _ in self.number_weights]
@@ -189,27 +189,27 @@ class ReportLoss(nn.Module):
         return self._picked_report(shared, key, agreement, allowed)
 
     def _pairs(self, target: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Report of each ECG (B,); how far two agree, and which pairs count, (B, B)."""
+        """Report of each ECG (B,), agreement of pairs and mask of pairs, (B, B)."""
         key, patient = target[:, 1].long(), target[:, 2]
         agreement = self._agreement(key, target[:, N_COLUMNS:])
         # Of one patient, what differs between two reports may be true at both times.
         return key, agreement, (patient[:, None] != patient) | (key[:, None] == key)
 
     def _picked_report(self, shared, key, agreement, allowed) -> Tensor:
-        """Loss of finding the own report among those of the batch."""
+        """Loss of finding the report of each ECG in the batch."""
         similarity = self._similarity(shared, self.texts[key])
         return infonce_loss(similarity, agreement**2, allowed)
 
     def _error_of_statements(self, logits: Tensor, target: Tensor) -> Tensor:
-        """Of how true each is; a report in which none was found tells nothing."""
+        """Loss of the statements; reports without a statement do not count."""
         likelihood = target[:, N_COLUMNS:]
         known = (likelihood > 0).any(1, keepdim=True).expand_as(logits)
         return sigmoid_loss(logits, likelihood, known)
 
     def logits(self, shared: Tensor, texts: Tensor) -> Tensor:
-        """Scaled similarities (B, K) of ECGs and texts, as the alignment learned them.
+        """Similarities (B, K) of ECGs and texts, with the learned scale.
 
-        For the sigmoid they are log odds, with how common each text is.
+        The sigmoid loss gives log odds, which include the frequency of each text.
         """
         similarity = self._similarity(shared, texts)
         if self.alignment != "sigmoid":
@@ -224,7 +224,7 @@ class ReportLoss(nn.Module):
         return F.normalize(texts - self.mean, dim=1)
 
     def _agreement(self, key: Tensor, likelihood: Tensor) -> Tensor:
-        """How much two reports say the same, from 0 to 1, (B, B)."""
+        """Agreement of two reports, from 0 to 1, (B, B)."""
         said = likelihood if likelihood.shape[1] else self.texts[key] - self.mean
         said = F.normalize(said, dim=1)
         agreement = (said @ said.T).clamp(0, 1)

@@ -1,4 +1,4 @@
-"""Numbers to be regressed beside what is said: measurements, age and sex."""
+"""Numeric targets beside the reports: measurements, age and sex."""
 
 import numpy as np
 
@@ -46,7 +46,7 @@ def described(records, weight):
 
 
 def standardised(table, what):
-    """Columns by their median and spread, cut far out; those that say nothing go."""
+    """Standardise columns by median and spread, clip them, drop constant ones."""
     low, centre, high = _quantiles(table)
     spread = (high - low) / 2
     # Flags and rare findings have no spread between quantiles.
@@ -75,7 +75,7 @@ def _quantiles(table):
 
 
 def _without_voltage(records):
-    """Rows of ECGs that are normalised, so that their voltages say nothing."""
+    """Rows of normalised ECGs, whose voltages carry no information."""
     rows = []
     for first in range(0, len(records), 256):
         signals = np.asarray(records.signals[first : first + 256])

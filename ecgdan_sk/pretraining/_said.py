@@ -7,7 +7,7 @@ from ..reports._inputs import is_matrix
 
 
 def encoded_reports(embedder, reports, n_samples):
-    """What is said of each ECG: a key of -1 where nothing is; None if of none."""
+    """Key of the report of each ECG, -1 without a report; None if all lack one."""
     if reports is None:
         return None
     missing = _missing(reports)
@@ -31,7 +31,7 @@ def _missing(reports):
 
 
 def _spread(said, there, n_samples):
-    """The same, with a row for each ECG."""
+    """Values with one row for each ECG."""
     keys = np.full(n_samples, -1, np.int64)
     keys[there] = said.keys
     embeddings = np.zeros((n_samples, said.embeddings.shape[1]), np.float32)

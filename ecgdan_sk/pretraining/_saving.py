@@ -31,7 +31,7 @@ _LEARNED = (
 
 
 def save_pretrainer(path, estimator):
-    """Write a fitted pretrainer: parameters, weights, reports, and what reads them."""
+    """Write a fitted pretrainer: parameters, weights, reports and text encoder."""
     params = estimator.get_params(deep=False)
     check_known(params["architecture"])
     params["text_encoder"] = encoder_state(params["text_encoder"])
@@ -53,7 +53,7 @@ def load_pretrainer(path, cls):
 
 
 def _restored(cls, params, fitted, networks):
-    """The pretrainer that a file tells."""
+    """Pretrainer from a file."""
     estimator = cls(
         **{**params, "text_encoder": restored_encoder(params["text_encoder"])}
     )
@@ -72,7 +72,7 @@ def _restored(cls, params, fitted, networks):
 
 
 def _embedder_state(embedder):
-    """What the embedder learned; the table of statements is that of the package."""
+    """Fitted attributes of the embedder; the package has the table of statements."""
     learned = {
         name: value
         for name, value in vars(embedder).items()

@@ -29,7 +29,7 @@ class EmbeddingCache:
         return known or {}
 
     def add(self, new):
-        """Write what is known together with `new`, all or nothing."""
+        """Write the cache with `new` entries, atomically."""
         # Read again: another process may have written since.
         known = (self._intact() or {}) | new
         digests = np.frombuffer(b"".join(known), np.uint8).reshape(len(known), -1)
@@ -48,7 +48,7 @@ class EmbeddingCache:
             Path(draft).unlink(missing_ok=True)
 
     def _intact(self):
-        """What the file holds; nothing if there is no file, None if it is damaged."""
+        """Content of the file; empty if there is no file, None if it is damaged."""
         if not self.path.is_file():
             return {}
         try:
@@ -80,6 +80,6 @@ def folder_digest(folder):
 
 
 def _checksum(digests, embeddings):
-    """SHA-256, in hexadecimal, of what a file holds."""
+    """SHA-256 of the content of a file, in hexadecimal."""
     content = digests.tobytes() + np.ascontiguousarray(embeddings).tobytes()
     return hashlib.sha256(content).hexdigest()

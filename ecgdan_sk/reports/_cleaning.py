@@ -1,6 +1,6 @@
-"""Report text as it was meant: letters back in place, one space between words.
+"""Repair of report texts: damaged letters are restored, spaces are normalised.
 
-Kept apart because `datasets` mends what it reads and `reports` cleans what it is given.
+It is a separate module, because `datasets` and `reports` both use it.
 """
 
 import re

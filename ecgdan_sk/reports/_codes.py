@@ -26,7 +26,7 @@ def likelihood_table(reports, table, zero_likelihood, may_be_silent=False):
 
 
 def statement_lists(likelihoods, table):
-    """What each ECG is said to have, the surest statement first: a tuple of str."""
+    """Statements of each ECG as a tuple of str, by falling likelihood."""
     descriptions = table["description"].to_numpy()
     return tuple("; ".join(_said(row, descriptions)) for row in likelihoods)
 
@@ -56,7 +56,7 @@ def _check_known(reports, table):
 
 
 def _with_nearest(code, known):
-    """The code, and the known one that is most alike."""
+    """The code, with the most similar known code."""
     nearest = difflib.get_close_matches(str(code), known, n=1, cutoff=0.0)
     return f"{code!r} (nearest: {nearest[0]!r})" if nearest else repr(code)
 
@@ -72,7 +72,7 @@ def _check_likelihood(i, code, likelihood):
 
 
 def _check_stated(reports, likelihoods, zero_likelihood):
-    """Raise if an ECG has no statement that counts."""
+    """Raise if an ECG has no usable statement."""
     silent = ~(likelihoods > 0).any(axis=1)
     if not silent.any():
         return

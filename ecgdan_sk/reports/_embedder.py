@@ -359,13 +359,13 @@ class ReportEmbedder(BaseEstimator):
         )
 
     def _embed(self, texts):
-        """Embeddings (n_texts, n_dims), of which none is zero."""
+        """Embeddings (n_texts, n_dims); raise if one is zero."""
         embeddings = self._encode(texts)
         _check_placed(texts, embeddings)
         return embeddings
 
     def _encode(self, texts):
-        """Embeddings (n_texts, n_dims) in float32, as the encoder gives them."""
+        """Embeddings (n_texts, n_dims) of the encoder, in float32."""
         encode = getattr(self.encoder_, "encode", self.encoder_)
         embeddings = np.asarray(encode(texts), dtype=np.float32)
         if embeddings.ndim != 2 or len(embeddings) != len(texts):

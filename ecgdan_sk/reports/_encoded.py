@@ -44,8 +44,8 @@ class EncodedReports:
 def distinct(content, kind):
     """Key of each ECG (n_samples,), and the row where each key first appears.
 
-    Case makes no difference between texts, nor a common factor between likelihoods,
-    of which the embedding is a weighted mean.
+    Texts that differ only in case share a key. So do statements whose likelihoods
+    differ by a common factor, because the embedding is a weighted mean.
     """
     if kind == "text":
         rows = [text.casefold() for text in content]

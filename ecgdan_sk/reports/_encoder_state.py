@@ -9,7 +9,7 @@ from ._tfidf import TfidfEncoder
 
 
 def encoder_state(encoder):
-    """What makes a text encoder again: its parameters, and what it learned."""
+    """State of a text encoder: its parameters and fitted attributes."""
     if encoder is None:
         return None
     # A subclass may do anything.
@@ -35,7 +35,7 @@ def encoder_state(encoder):
 
 
 def restored_encoder(state):
-    """The text encoder of such a state."""
+    """Text encoder from its state."""
     if state is None:
         return None
     if state["kind"] == "SentenceEncoder":

@@ -208,7 +208,7 @@ class StatementFinder(TransformerMixin, BaseEstimator):
         ]
 
     def _found(self, reports):
-        """Code -> likelihood of each report, by the rules and what was learned."""
+        """Likelihood of each code by report, from the rules and from `fit`."""
         if getattr(self, "habits_", None) is None:
             return [_by_rules(self._read(report)) for report in reports]
         table = load_statements().index[self.habits_.columns_]
@@ -221,7 +221,7 @@ class StatementFinder(TransformerMixin, BaseEstimator):
         return found
 
     def _with_habits(self, ruled, codes, chances):
-        """What the rules found, corrected by what is usual."""
+        """Statements of the rules, corrected by the habits that `fit` learned."""
         usual = self.habits_.usual_likelihoods_
         found = {code: ruled[code] for code in ruled if code not in set(codes)}
         for code, chance, likelihood in zip(codes, chances, usual):
@@ -245,12 +245,12 @@ class StatementFinder(TransformerMixin, BaseEstimator):
 
 @lru_cache(maxsize=1 << 16)
 def _remembered(sentence, lexicon):
-    """A sentence that was read; machines write the same ones again and again."""
+    """Read a sentence; results are cached, because machines repeat sentences."""
     return read_sentence(sentence, lexicon)
 
 
 def _by_rules(sentences):
-    """Code -> likelihood of a report; 0 if it is denied and nowhere said."""
+    """Likelihood of each code in a report; 0 if it is only denied."""
     return together(_by_phrases(sentences))[0]
 
 
@@ -265,7 +265,7 @@ def _by_phrases(sentences):
 
 
 def _stated(statements):
-    """Those that are not denied."""
+    """Statements that are not denied."""
     return {code: value for code, value in statements.items() if value > 0}
 
 
@@ -288,7 +288,7 @@ def _has_words(report):
 
 
 def _warn_of_silence(reports, found):
-    """One warning that counts what has no words and what no statement."""
+    """Warn once with the numbers of empty reports and of reports without statement."""
     empty = [i for i, report in enumerate(reports) if not _has_words(report)]
     silent = [i for i, codes in enumerate(found) if not codes]
     if not silent:

@@ -55,17 +55,17 @@ def how_to_read(reports_as, found):
 
 
 def weights_of(likelihoods):
-    """Rows to average statements with; where none is known, all alike."""
+    """Weights that average statements; uniform if no statement is known."""
     silent = ~(likelihoods > 0).any(axis=1, keepdims=True)
     weights = np.where(silent, 1.0, likelihoods)
     return (weights / weights.sum(axis=1, keepdims=True)).astype(np.float32)
 
 
 def beside(embeddings, centre):
-    """Rows less their centre and of length one, to be added to others.
+    """Centre rows and scale them to length one, so that they can be added to others.
 
-    All texts are alike to a language model, and all statements, but not the one to the
-    other: uncentred, their sum tells first of all that it is a text and a statement.
+    In a language model, all texts are similar to each other, and so are all statements.
+    Without centring, these common parts would dominate the sum.
     """
     away = embeddings - centre
     length = np.linalg.norm(away, axis=1, keepdims=True)
@@ -75,7 +75,7 @@ def beside(embeddings, centre):
 
 @lru_cache(maxsize=1)
 def wordings():
-    """Code -> ways to say that and no more, English and German, some of each."""
+    """Phrases for each code alone, some English and some German."""
     path = files(__package__) / "lexicon.csv"
     said = {}
     for row in csv.DictReader(path.read_text(encoding="utf-8").splitlines()):

@@ -1,4 +1,4 @@
-"""What those who gave codes to reports made of words, learned from their examples."""
+"""Habits of coders: statements that they give to words, learned from examples."""
 
 import numpy as np
 from sklearn.feature_extraction.text import CountVectorizer

@@ -1,4 +1,4 @@
-"""Which kind of reports was given, and whether each of them can be used."""
+"""Kind of the given reports, and checks that each can be used."""
 
 import re
 from collections.abc import Mapping
@@ -26,7 +26,7 @@ def is_matrix(reports):
 
 
 def as_list(reports, n_samples):
-    """Reports, whatever holds them, as a list of the wanted length."""
+    """Reports as a list of the expected length, from any container."""
     if isinstance(reports, str | Mapping) or not hasattr(reports, "__len__"):
         raise TypeError(f"{_ANY_KIND}; got a single {type(reports).__name__}.")
     if getattr(reports, "ndim", 1) != 1:
@@ -133,7 +133,7 @@ def check_embeddings(embeddings, n_rows=None, n_dims=None):
 
 
 def check_columns(matrix):
-    """Raise if a dimension of the embeddings tells no two reports apart."""
+    """Raise if a dimension of the embeddings is constant."""
     constant = np.ptp(matrix, axis=0) == 0
     if constant.any():
         raise ValueError(

@@ -1,9 +1,9 @@
-"""The phrases of reports and what each means, read from a table of one line each.
+"""Phrases of reports with their meanings, from a table with one phrase per line.
 
 A line of `lexicon.csv` is a language, a phrase and its meaning. `*` in a phrase stands
-for up to three words. The meaning is made of these parts, with spaces between:
+for up to three words. The meaning consists of these parts, separated by spaces:
 
-    LVH, LVH:50    a statement, with its likelihood where that is not 100 %
+    LVH, LVH:50    a statement, with its likelihood if it is below 100 %
     +MI            a finding whose statement depends on the place: MI, ISC, INJ
     @inferior      a place
     ?50>  ?50<     doubt of that many percent about what follows, or what precedes
@@ -61,10 +61,10 @@ _PLACES = frozenset(PLACED["MI"])
 
 @dataclass(frozen=True)
 class Meaning:
-    """What a phrase says.
+    """Meaning of a phrase.
 
-    `statements` are pairs of code and likelihood. `doubt` and `denial` hold for what
-    follows the phrase, unless `backwards`.
+    `statements` are pairs of code and likelihood. `doubt` and `denial` apply to the
+    words after the phrase or, if `backwards`, to the words before it.
     """
 
     phrase: str
@@ -85,7 +85,7 @@ class Meaning:
 
     @property
     def is_cue(self):
-        """Whether it says something of other phrases."""
+        """Whether the phrase modifies other phrases."""
         return self.doubt is not None or self.denial
 
 
@@ -102,7 +102,7 @@ class Lexicon:
 
 @lru_cache(maxsize=16)
 def read_lexicon(source, languages):
-    """The lexicon of the package (None) or of a file, in some of its languages."""
+    """Lexicon of the package (None) or of a file, in some languages."""
     path = files(__package__) / "lexicon.csv" if source is None else Path(source)
     rows = csv.DictReader(path.read_text(encoding="utf-8").splitlines())
     if rows.fieldnames != ["language", "phrase", "means"]:

@@ -43,7 +43,7 @@ _AUTHORS = ("sentence-transformers/", "intfloat/")
 
 
 def packaged_model(name):
-    """The model of that name which a package may bring, or None."""
+    """Model of this name that a package provides, or None."""
     name = str(name).lower()
     for author in _AUTHORS:
         name = name.removeprefix(author)
@@ -51,7 +51,7 @@ def packaged_model(name):
 
 
 def packaged_folder(model):
-    """Folder of a packaged model that was checked, or None without the package."""
+    """Folder of a packaged model after its check, or None without the package."""
     spec = importlib.util.find_spec(model.module)
     if spec is None or not spec.submodule_search_locations:
         return None
@@ -71,7 +71,7 @@ def load_e5(folder):
 
 
 class _E5:
-    """What E5 was trained for: texts that are compared bear the prefix "query: "."""
+    """Texts with the prefix "query: ", with which E5 was trained to compare texts."""
 
     def __init__(self, engine):
         self._engine = engine
@@ -83,7 +83,7 @@ class _E5:
 
 
 def _unpacked(model, archive):
-    """Folder in the user's cache that holds what the archive does."""
+    """Folder in the user's cache with the content of the archive."""
     folder = _user_cache() / f"{model.module}-{model.sha256[:16]}"
     if (folder / model.weights).is_file():
         try:

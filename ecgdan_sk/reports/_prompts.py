@@ -1,4 +1,4 @@
-"""What a prompt asks for, as texts to embed and the weight of each."""
+"""Prompts as texts to embed, with their weights."""
 
 from collections.abc import Mapping
 
@@ -12,9 +12,8 @@ from ._statements import statement_texts
 def prompt_weights(prompts, table, zero_likelihood, wordings):
     """Distinct texts, and their weights (n_prompts, n_texts) whose rows sum to one.
 
-    `wordings` are other ways to say a statement, by code, which share its weight: of
-    words that one text happens to use, the mean of many keeps the meaning (Radford et
-    al., 2021).
+    `wordings` are other phrases for a statement, by code, which share its weight. The
+    mean of several phrases depends less on single words (Radford et al., 2021).
     """
     statements = dict(zip(table.index, statement_texts(table)))
     asked = [

@@ -1,4 +1,4 @@
-"""One sentence of a report: which of its words say what, and how surely."""
+"""Reading of one sentence of a report: statements, doubt and denial."""
 
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -21,7 +21,7 @@ _COMMA = Meaning(",")
 
 @dataclass
 class Item:
-    """A phrase where it stands in a sentence, and what other phrases say of it."""
+    """A phrase at its position in a sentence, with doubt and denial by others."""
 
     start: int
     end: int
@@ -45,7 +45,7 @@ class Item:
 
 
 def read_sentence(sentence, lexicon):
-    """Words of a sentence as they were understood, and the items found in them."""
+    """Interpreted words of a sentence, and the items found in them."""
     words = _words(sentence, lexicon)
     items = list(_found(words, lexicon))
     for position, item in enumerate(items):
@@ -71,7 +71,7 @@ def _words(sentence, lexicon):
 
 @lru_cache(maxsize=1 << 16)
 def _spelled(word, lexicon):
-    """The word of the lexicon that is meant, or the word itself."""
+    """The intended word of the lexicon, or the word itself."""
     if len(word) < 6 or not word.isalpha() or word in lexicon.words:
         return word
     found = process.extractOne(
@@ -125,7 +125,7 @@ def _phrase(words, start, lexicon):
 
 
 def _matched(words, at, phrase):
-    """Where the rest of a phrase ends that begins at a word, or None."""
+    """End of the rest of a phrase that begins at a word, or None."""
     if not phrase:
         return at
     if phrase[0] != "*":
@@ -166,7 +166,7 @@ def _places(items, position):
 
 
 def _stands_alone(items, position):
-    """Whether a finding has a place right behind it and none right before."""
+    """Whether a finding has a place directly after it and none directly before it."""
     item, before = items[position], items[position - 1] if position else None
     after = items[position + 1] if position + 1 < len(items) else None
     follows = after is not None and after.meaning.places and after.start == item.end
@@ -175,7 +175,7 @@ def _stands_alone(items, position):
 
 
 def _places_of_changes(items, position):
-    """Places of what a finding explains: "lateral ST changes due to ischemia"."""
+    """Places of explained changes, as in "lateral ST changes due to ischemia"."""
     for k in range(position - 1, 0, -1):
         change, before = items[k], items[k - 1]
         if change.meaning.ends or change.meaning.placed:
@@ -186,7 +186,7 @@ def _places_of_changes(items, position):
 
 
 def _places_behind(items, position):
-    """Places that follow a finding and are not those of the next."""
+    """Places that follow a finding and do not belong to the next one."""
     found, last, words = [], items[position], 0
     for k, item in enumerate(items[position + 1 :], position + 1):
         words += item.start - last.end
@@ -212,7 +212,7 @@ def _reached(items, position):
 
 
 def _chain(items, reach, backwards=False):
-    """The first finding from a cue on, and those that are listed with it.
+    """First finding after a cue, with the findings listed after it.
 
     A comma lists only if an "and" or "or" follows: "no ischemia, infarct or block",
     but not "no ischemia, right bundle branch block".

@@ -117,7 +117,7 @@ class SentenceEncoder(BaseEstimator):
         return self._loaded[1]
 
     def _folder(self):
-        """Where the model lies on this machine, or None."""
+        """Folder of the model on this machine, or None."""
         return find_model(str(self.name_or_path))
 
 

@@ -1,4 +1,4 @@
-"""The SCP-ECG statements of PTB-XL: what each code says, and which kind it is."""
+"""SCP-ECG statements of PTB-XL: the meaning and kind of each code."""
 
 from importlib.resources import files
 from pathlib import Path
@@ -62,7 +62,7 @@ def load_statements(source=None):
 
 
 def statement_texts(table):
-    """What is embedded of each statement: "category: description"."""
+    """Text that is embedded for each statement: "category: description"."""
     return [f"{row.category}: {row.description}" for row in table.itertuples()]
 
 

@@ -107,7 +107,7 @@ class TfidfEncoder(BaseEstimator):
         return terms, [part.idf_ for part in parts], self.svd_.components_
 
     def _relearn(self, terms, weights, components):
-        """Take over what another encoder has learned, without the texts."""
+        """Copy the fitted attributes of another encoder, without the texts."""
         self.vectorizer_ = _vectorizer()
         parts = [part for _, part in self.vectorizer_.transformer_list]
         for part, own, idf in zip(parts, terms, weights, strict=True):

@@ -1,7 +1,7 @@
-"""What the statements of one report mean together.
+"""Joint meaning of the statements in one report.
 
-Phrases are read one by one, but what one says can be a part of what another says. There
-are three such rules, which hold whoever wrote the report.
+Phrases are read one by one, but the meaning of one can be part of another's meaning.
+There are three such rules, which do not depend on the author of the report.
 """
 
 # Walls that an ischemia shows in.
@@ -39,7 +39,7 @@ def together(found):
 
 
 def _one_ischemia(said):
-    """Ischemias of several walls -> the one of them all."""
+    """Replace ischemias of several walls by one statement."""
     several = [code for code in _WALLS if code in said]
     if len(several) < 2:
         return {}

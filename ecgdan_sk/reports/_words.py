@@ -1,4 +1,4 @@
-"""Reports as words: one spelling of what can be spelled in several ways."""
+"""Reports as words, with one spelling for spelling variants."""
 
 import re
 import unicodedata
@@ -47,7 +47,7 @@ def words_of(text):
 
 @cache
 def fold_phrase(phrase):
-    """Words of a phrase of the lexicon, and those of them that end in a full stop."""
+    """Words of a phrase of the lexicon, and abbreviations with a full stop."""
     folded = fold(phrase.replace("*", " wildcard "))
     shortened = set(re.findall(r"([a-z0-9]+)\.", folded))
     words = tuple(
