@@ -21,7 +21,7 @@ _IRREGULAR = 0.06  # typical change from one RR interval to the next, relative
 
 
 class Fiducials(NamedTuple):
-    """Onsets, peaks and offsets in samples of the median beat; NaN where none is."""
+    """Onsets, peaks and offsets in samples of the median beat; NaN if absent."""
 
     p_onset: float
     p_peak: float
@@ -52,16 +52,16 @@ def delineate(beat, r, rr_before, rr_after):
 
 
 def without_p(fiducials):
-    """The same fiducials without a P wave."""
+    """Copy of the fiducials without a P wave."""
     return fiducials._replace(p_onset=np.nan, p_peak=np.nan, p_offset=np.nan)
 
 
 def p_reliability(windows, fiducials):
-    """How far the P wave of the median would be found again in other beats, at most 1.
+    """Reliability of the P wave of the median beat, at most 1.
 
     The correlation between the single beats (D, L, W) where the P wave was found,
-    raised to that between medians of D beats (Spearman 1910, Brown 1910). Fibrillation
-    gives about zero, whatever the median beat looks like.
+    extrapolated to medians of D beats (Spearman 1910, Brown 1910). Fibrillation gives
+    about zero, whatever the median beat looks like.
     """
     if not np.isfinite(fiducials.p_onset):
         return np.nan
@@ -88,9 +88,9 @@ def p_is_real(reliability, rr):
 
 
 def pacing_spikes(beat, fiducials):
-    """Whether a spike stands before the QRS, and the sample of one at its onset.
+    """Whether a spike precedes the QRS, and the sample of a spike at its onset.
 
-    A spike is sharper than anything in the QRS. The sample is None where there is none.
+    A spike is sharper than any part of the QRS. The sample is None without a spike.
     """
     beat = beat.astype(np.float64)
     sharp = beat - ndimage.gaussian_filter1d(beat, 4 * _MS, axis=1)
@@ -117,7 +117,7 @@ def without_spike(beat, spike):
 
 
 def after_spike(fiducials, end):
-    """The same fiducials with a QRS that does not begin before the spike is over."""
+    """Copy of the fiducials whose QRS begins after the spike at the earliest."""
     onset = np.fmin(fiducials.qrs_offset - 40 * _MS, end)
     return fiducials._replace(qrs_onset=max(fiducials.qrs_onset, float(onset)))
 

@@ -52,7 +52,7 @@ class Beats(NamedTuple):
 
 
 def find_beats(ecg, sampling_rate):
-    """`Beats` of one ECG (L, T) in mV without NaN; None where no QRS stands out."""
+    """`Beats` of one ECG (L, T) in mV without NaN; None if no QRS is found."""
     ecg = np.asarray(ecg, np.float32)
     clean, quick, rate = _filtered(ecg, sampling_rate)
     spikes = spike_train(ecg, sampling_rate)

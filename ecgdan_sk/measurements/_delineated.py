@@ -66,7 +66,7 @@ class Delineated(NamedTuple):
 
 
 def delineated(ecg, rate, reasons):
-    """`Delineated`, or None; what is missing or doubtful is added to `reasons`.
+    """`Delineated` or None; defects are added to `reasons`.
 
     `ecg` (12, T) in mV at `rate` Hz, leads in the standard order, absent ones NaN.
     """
@@ -141,7 +141,7 @@ def _own_spike(beats, at):
 
 
 def _typical_rr(beats):
-    """Samples from the dominant beats to those before and after them; 1 s if alone."""
+    """Samples from dominant beats to their neighbours; 1 s for a single beat."""
     rr, dominant = np.diff(beats.positions), beats.dominant
     return [
         np.median(part) if len(part) else beats.rate
@@ -163,7 +163,7 @@ def _why_no_p(rr):
 def _usable(ecg, rate, reasons):
     """The ECG with gaps interpolated, limb leads derived, and bad leads NaN.
 
-    All leads are NaN if fewer than half of those that were recorded are good.
+    All leads are NaN if fewer than half of the recorded leads are good.
     """
     ecg = _filled(ecg, reasons)
     recorded = np.isfinite(ecg[:, 0])

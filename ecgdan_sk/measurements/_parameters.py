@@ -53,7 +53,7 @@ NAMES = (
 
 
 def parameters(ecg):
-    """All of them, in the order of the documentation."""
+    """All measurements, in the order of the documentation."""
     found = {}
     for part in (rhythm, intervals, axes, voltages, repolarisation, conduction, shape):
         found.update(part(ecg))
@@ -121,7 +121,7 @@ def axes(ecg):
 
 
 def voltages(ecg):
-    """Amplitudes of Q, R and S, and the indices of hypertrophy made of them."""
+    """Amplitudes of Q, R and S, and indices of hypertrophy."""
     qrs = qrs_wave(ecg)
     q, r, s = deflections(qrs)
     cornell = r[ROW["aVL"]] + s[ROW["V3"]]
@@ -178,7 +178,7 @@ def conduction(ecg):
 
 
 def shape(ecg):
-    """What three dimensions leave of QRS and T, how flat the loops are, and noise."""
+    """Residuals of QRS and T beyond three dimensions, flatness of loops, and noise."""
     qrs = _singular_values(qrs_wave(ecg))
     t = _singular_values(t_wave(ecg))
     both = _singular_values(np.concatenate([qrs_wave(ecg), t_wave(ecg)], axis=1))
@@ -228,7 +228,7 @@ def t_amplitude(ecg):
 def deflections(qrs):
     """Amplitudes (12,) in mV, none below 0, of Q, R and S.
 
-    S is the deepest point of the QRS, so that QS counts as S; Q is what lies below zero
+    S is the deepest point of the QRS, so a QS counts as S. Q is the part below zero
     before the QRS first rises to a tenth of its height.
     """
     r, s = np.maximum(qrs.max(axis=1), 0), np.maximum(-qrs.min(axis=1), 0)

@@ -1,4 +1,4 @@
-"""What was measured before in this process, by the content of the ECG.
+"""Cache of measurements in this process, by the content of the ECG.
 
 Folds, repeats and models share their ECGs, and measuring takes most of the time of a
 Cox model: each ECG is measured once.
@@ -17,13 +17,13 @@ _found = OrderedDict()
 
 
 def key_of(ecg, rate, preset):
-    """What tells an ECG (12, T) and how it is measured from all others."""
+    """Digest of an ECG (12, T) and of the settings of its measurement."""
     ecg = np.ascontiguousarray(ecg, np.float32)
     return row_digest(ecg), ecg.shape, rate, preset
 
 
 def recall(key):
-    """What was found of an ECG, or None."""
+    """Stored measurements of an ECG, or None."""
     with _lock:
         if key in _found:
             _found.move_to_end(key)
@@ -31,7 +31,7 @@ def recall(key):
 
 
 def remember(found):
-    """Keep what was found, by key; the longest unused goes first."""
+    """Store measurements by key; the least recently used are removed first."""
     with _lock:
         _found.update(found)
         while len(_found) > _MOST:

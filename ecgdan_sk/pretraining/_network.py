@@ -131,7 +131,8 @@ class ReportLoss(nn.Module):
         """Loss of outputs of `ReportHead` (B, ...), for a target of columns.
 
         The columns are: an empty one, the index of the report in `texts` (-1 for
-        none), the patient, the truth of each statement, and the numbers (NaN if unknown).
+        none), the patient, the truth of each statement, and the numbers (NaN if
+        unknown).
         """
         loss = output.sum() * 0.0
         n_numbers = sum(n for n, _ in self.number_weights)

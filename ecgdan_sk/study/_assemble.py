@@ -205,7 +205,7 @@ def _of_patients(records):
 
 
 def _positions(keys, values):
-    """Position of the first row with the name of each recording, -1 where none has."""
+    """Position of the first row with the name of each recording, or -1."""
     positions = {}
     for position, key in enumerate(keys):
         if key is not None:
@@ -225,7 +225,7 @@ def _check_one_row_each(keys, rows, name):
 
 
 def _plain(value):
-    """A name as text: 7.0 of a spreadsheet is 7; None where there is none."""
+    """Name as text, so that 7.0 of a spreadsheet is 7; None if it is missing."""
     if value is None or value != value:
         return None
     text = str(value).strip()
@@ -240,7 +240,7 @@ def _stem(key):
 
 
 def _joined(records, rows, roles):
-    """One row for each ECG, with what its file says where the table says nothing."""
+    """One row per ECG; facts from its file fill gaps of the table."""
     rows = rows.reset_index(drop=True)
     taken = {role: rows[name] for role, name in roles.items() if name is not None}
     told = records.covariates
@@ -281,7 +281,7 @@ def _sex(column, name):
 
 
 def _with_patients(records, joined, column):
-    """The recordings with the patients that the table tells."""
+    """Recordings with the patients of the table."""
     if column is None:
         return records
     records = copy(records)
@@ -290,7 +290,7 @@ def _with_patients(records, joined, column):
 
 
 def _outcome(joined, roles, end, unit, coding, day_first, keep, patients):
-    """What `from_table` makes of the columns."""
+    """Output of `from_table` for the columns."""
     names = ("event", "time", "ecg_date", "event_date", "last_contact")
     columns = {name: roles[name] for name in names if roles[name] is not None}
     if "time" not in columns and "ecg_date" not in columns and "recorded_at" in joined:
@@ -327,7 +327,7 @@ def _known_patients(patients, joined):
 
 
 def _covariates(joined, roles):
-    """What is left of the columns once the outcome and the names are taken."""
+    """Columns other than those of outcome and names."""
     used = {name for role, name in roles.items() if name is not None}
     return joined[[n for n in joined if n not in used - {"age", "sex"}]]
 

@@ -1,4 +1,4 @@
-"""Drawings of a study: C-indices, survival by risk, what leads do."""
+"""Charts of a study: C-indices, survival by risk, effects of leads."""
 
 import numpy as np
 

@@ -110,7 +110,7 @@ def without_gaps(signals):
 
 
 def _quality(records):
-    """Mean score of the leads of each ECG, and what is wrong with which."""
+    """Mean score of the leads of each ECG, and defects by lead."""
     quality, scores, issues = SignalQuality(sampling_rate=records.sampling_rate), [], []
     for part in in_parts(records.signals):
         part = without_gaps(part)
@@ -139,7 +139,7 @@ def _told(row, leads):
 
 
 def _summary(table):
-    """How many ECGs have what."""
+    """Numbers of ECGs with each finding."""
     low, high = _UNITS_AS_EXPECTED
     units = table["units_per_mv"]
     counts = {

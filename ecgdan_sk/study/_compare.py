@@ -1,4 +1,4 @@
-"""How the folds of any study are compared: differences, adjustment, pooled ranks."""
+"""Comparison over the folds of a study: differences, adjustment, pooled ranks."""
 
 import numpy as np
 from scipy.stats import rankdata, ttest_1samp
@@ -8,11 +8,11 @@ from ..metrics._comparison import Difference
 
 
 def lead(a, b, n_splits, draws=0):
-    """How far scores of folds `a` are ahead of `b`, with interval and p-value.
+    """Difference of fold scores `a` and `b`, with interval and p-value.
 
-    `draws` tells of which draw of the outcome each fold is. With several the draw is
-    the unit: a t-test over their means. With a single one, it is the corrected test
-    over the folds (Nadeau and Bengio, 2003).
+    `draws` holds the draw of the outcome for each fold. With several draws, it is a
+    t-test over their means. With a single draw, it is the corrected test over the folds
+    (Nadeau and Bengio, 2003).
     """
     a, b, draws = np.broadcast_arrays(a, b, draws)
     names, draws = np.unique(
@@ -41,8 +41,8 @@ def holm(p_values):
 def pooled_ranks(folds, n_samples):
     """Mean rank in (0, 1) of each sample over the test folds that it was in.
 
-    `folds` are pairs of samples and their risks by one model. NaN where a sample was in
-    none, or has no risk.
+    `folds` are pairs of samples and their risks by one model. Samples without a fold or
+    a risk have NaN.
     """
     total, n_tests = np.zeros(n_samples), np.zeros(n_samples)
     for test, risk in folds:

@@ -1,4 +1,4 @@
-"""How any study runs: what is finished is kept, and every fit has the same bits."""
+"""Engine of studies: finished steps are kept, and fits are reproducible bit for bit."""
 
 import warnings
 from contextlib import contextmanager
@@ -15,9 +15,9 @@ _OF_DEVELOPERS = (DeprecationWarning, PendingDeprecationWarning, FutureWarning)
 
 
 def run_missing(function, calls, store, n_jobs, title, unit="job", verbose=1):
-    """Results of a function for those of {step: arguments} that are not in the store.
+    """Results of a function for {step: arguments} that are not in the store.
 
-    It has to store its step itself, so that a run after a kill goes on.
+    The function must store its step itself, so that an interrupted run can continue.
     """
     left = [arguments for step, arguments in calls.items() if step not in store]
     bar = {"desc": title, "total": len(calls), "initial": len(calls) - len(left)}
@@ -27,7 +27,7 @@ def run_missing(function, calls, store, n_jobs, title, unit="job", verbose=1):
 
 @contextmanager
 def one_thread():
-    """The same bits, however many threads and processes there are."""
+    """Context with the same bits for any number of threads and processes."""
     n_threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
@@ -38,10 +38,10 @@ def one_thread():
 
 
 def fitted(model, X, y, groups=None):
-    """A clone of a model, fitted with patients kept together where it can be.
+    """Fit a clone of a model, with the patients if it takes them.
 
-    Returns it with the texts of the warnings of the fit, each once. A fit that the user
-    breaks off ends the study: half a training is no result.
+    Returns the clone and the distinct texts of warnings. If the user interrupts a fit,
+    the study ends, because half a training is not a result.
     """
     model = clone(model) if hasattr(model, "get_params") else model
     with warnings.catch_warnings(record=True) as told:

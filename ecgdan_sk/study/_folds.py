@@ -19,7 +19,7 @@ _MOST_EXPLAINED = 100  # ECGs of the first fold
 
 @dataclass(frozen=True)
 class Plan:
-    """The cohort of a study and how it is divided; `times` are those of the risks."""
+    """Cohort of a study and its folds; `times` are the horizons of the risks."""
 
     inputs: object
     y: np.ndarray
@@ -39,7 +39,7 @@ class Plan:
 
 
 def run_folds(plan, store, n_jobs, verbose):
-    """What each model predicts on each fold: {(method, fold): arrays}."""
+    """Predictions of each model on each fold: {(method, fold): arrays}."""
     splits = plan.splits()
     steps = {
         f"{method}-fold{fold:02d}": (method, fold)
@@ -54,7 +54,7 @@ def run_folds(plan, store, n_jobs, verbose):
 
 
 def warnings_of(results):
-    """Lines that tell which warnings the fits of each model gave, and how many did."""
+    """Lines on the warnings of each model, with the number of fits."""
     fits = Counter(method for method, _ in results)
     told = Counter(
         (method, str(text))
@@ -78,10 +78,10 @@ def fitted_by(plan, method, rows):
 
 @contextmanager
 def _as_checked():
-    """Silent about single ECGs that are high or low, which `check_ecgs` tells once.
+    """Silence warnings of single high or low ECGs, which `check_ecgs` reports once.
 
-    It holds each against all others, as they were recorded. Without the noise that a
-    filter takes away, the low voltage of some hearts looks like a wrong gain.
+    `check_ecgs` compares each ECG with all others, unfiltered. In filtered ECGs, which
+    have less noise, the low voltage of some hearts looks like a wrong gain.
     """
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "The amplitudes of .* are far from those of")
@@ -107,7 +107,7 @@ def _run(plan, method, fold, splits, store, step):
 
 
 def _leads(model, X):
-    """What each lead, and each group of leads, does to the risks of unseen patients."""
+    """Effect of each lead and group of leads on the risks of unseen patients."""
     risks = model.predict(X)
     n = min(len(X), _MOST_EXPLAINED)
     rows = np.argsort(risks, kind="stable")[np.linspace(0, len(X) - 1, n).astype(int)]

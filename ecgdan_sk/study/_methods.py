@@ -1,4 +1,4 @@
-"""The models of a study: what each reads, and how it is made."""
+"""Models of a study, with their inputs."""
 
 import warnings
 from collections.abc import Callable
@@ -19,7 +19,7 @@ NETWORKS = {"frozen": _HEAD_ALONE, "trained": {}}
 
 @dataclass(frozen=True)
 class Method:
-    """A model of the study: its name in tables, its input, and how it is made."""
+    """A model of the study: its name in tables, its input and its constructor."""
 
     label: str
     source: str
@@ -27,7 +27,7 @@ class Method:
 
 
 class Prevent:
-    """The PREVENT equation as a model that is fitted to nothing."""
+    """PREVENT equation as a model without a fit."""
 
     def fit(self, X, y):
         """Learn nothing."""
@@ -47,7 +47,7 @@ class Prevent:
 
 
 def methods_for(covariates, network, encoder, random_state):
-    """Methods by name: those that the covariates (or None) allow."""
+    """Methods by name, as far as the covariates (or None) allow them."""
 
     def make_network():
         return DualAttentionSurvival(
@@ -75,7 +75,7 @@ def prevent_columns(covariates):
 
 
 def known_of(covariates, names):
-    """Those of some columns that hold numbers, at least for some."""
+    """Columns that hold at least some numbers."""
     if covariates is None:
         return []
     return [
@@ -88,5 +88,5 @@ def known_of(covariates, names):
 
 
 def _cox(random_state):
-    """How a ridge Cox model of a ready table is made: what follows measuring."""
+    """Ridge Cox model of a table, that is, the steps after measuring."""
     return lambda: cox_measurements(random_state=random_state)[1:]

@@ -129,12 +129,12 @@ class StudyModel:
 
     @property
     def duration(self):
-        """Seconds of ECG that the network needs, None where its rate is not known."""
+        """Seconds of ECG that the network needs, None if its rate is unknown."""
         rate = self.network.sampling_rate_in_
         return None if rate is None else self.network.n_times_in_ / rate
 
     def risk_table(self, X, time=None):
-        """Log risks and risks of ECGs, by their ids.
+        """Table of log risks and risks by the ids of the ECGs.
 
         Parameters
         ----------
@@ -265,7 +265,7 @@ class StudyModel:
 
 
 def is_model(folder):
-    """Whether a folder says that it holds a model."""
+    """Whether a folder claims to hold a model."""
     return (Path(folder) / _ABOUT).exists()
 
 
@@ -275,7 +275,7 @@ def _digest(path):
 
 
 def _read_about(folder):
-    """What a folder tells of its model, once it is certain that it is one."""
+    """Description of the model in a folder; raise if it holds none."""
     file = folder / _ABOUT
     if not file.exists() or not (folder / _NETWORK).exists():
         raise ValueError(

@@ -1,4 +1,4 @@
-"""The page of a study: the answer first, then what it rests on."""
+"""Page of a study: first the answer, then the evidence."""
 
 from .._html import definitions, document, note, section, table, tag
 from .._outcomes import time_told
@@ -71,7 +71,7 @@ def _few(report):
 
 
 def _answer(report):
-    """What the network is worth, and how far it is ahead of each model."""
+    """C-index of the network, and differences from each model."""
     found = report.discrimination
     network = found.iloc[0]
     sentences = [
@@ -121,7 +121,7 @@ def _answer(report):
 
 
 def _cells(value, low, high, sign):
-    """Cells of a value and its interval; empty where there is none."""
+    """Cells of a value and its interval; empty if missing."""
     if value != value:
         return [tag("td", ""), tag("td", "")]
     form = f"{sign}.3f"
@@ -207,7 +207,7 @@ def _calibration(report):
 
 
 def _leads(report):
-    """What single leads and groups of leads do."""
+    """Effects of single leads and groups of leads."""
     drawn = [
         tag("figure", leads_svg(rows, f"Change of the log risk by {kind}"))
         for kind, rows in report.leads.groupby("kind", sort=False)
@@ -226,7 +226,7 @@ def _leads(report):
 
 
 def _cohort(report):
-    """Who was left out, what was read, what the checks found."""
+    """Flow of patients, files that were read, results of the checks."""
     columns = [
         _plain_table(
             "Who is in the study", report.flow, ["Step", "Left out", "Remain"]
@@ -252,7 +252,7 @@ def _plain_table(title, frame, names):
 
 
 def _method(report):
-    """How it was done, so that it can be done again."""
+    """Methods, in enough detail to repeat the study."""
     facts = report.facts
     how = (
         f"The network starts from the encoder {facts['encoder']!r} and is "

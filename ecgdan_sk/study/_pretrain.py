@@ -8,7 +8,7 @@ from ._assemble import rows_of
 def pretrain_encoder(
     records, table, out, *, id, text, max_epochs, random_state, verbose
 ):
-    """Pretrain on the ECGs that have a report; return what to tell of it."""
+    """Pretrain on the ECGs that have a report; return a summary."""
     for column in (id, text):
         if column not in table:
             raise ValueError(

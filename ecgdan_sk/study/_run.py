@@ -206,7 +206,7 @@ def run_study(
 
 
 class _Log:
-    """What happened when, a line each."""
+    """Log of a study, one line per event."""
 
     def __init__(self, path):
         self.path = path
@@ -269,7 +269,7 @@ def _fingerprint(records, y):
 
 
 def _versions():
-    """Versions of Python and of what computes."""
+    """Versions of Python and of the numerical packages."""
     found = {"ecgdan_sk": __version__, "python": platform.python_version()}
     for name in _PACKAGES:
         try:
@@ -332,7 +332,7 @@ def _with(report, **changes):
 
 
 def _table_one(records, plan):
-    """Characteristics by outcome, of what is no measurement of a device."""
+    """Characteristics by outcome, without measurements of the device."""
     if records.covariates is None:
         return None
     table = records.covariates.reset_index(drop=True)

@@ -1,4 +1,4 @@
-"""Tables of what the folds tell: C-indices, differences, pooled risks, curves."""
+"""Tables of results over folds: C-indices, differences, pooled risks, curves."""
 
 import numpy as np
 import pandas as pd
@@ -11,7 +11,7 @@ THIRDS = ("lowest third", "middle third", "highest third")
 
 
 def discrimination(plan, results):
-    """C-index of each model, and how much the first is ahead of each, over folds."""
+    """C-index of each model, and difference of the first from each, over folds."""
     first = next(iter(plan.methods))
 
     def scores(method, known_to):
@@ -94,7 +94,7 @@ def kaplan_meier(y, rank):
 
 
 def leads(results, method):
-    """How far each lead moves the log risk of unseen patients, and their groups."""
+    """Effect of each lead and group of leads on the log risk of unseen patients."""
     found = results[method, 0]
     rows = []
     for kind, names, values in (

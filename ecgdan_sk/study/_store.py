@@ -14,7 +14,7 @@ _SETTINGS = "settings.json"
 
 @dataclass(frozen=True)
 class Store:
-    """Arrays by the name of their step, which a run after a kill does not compute anew.
+    """Arrays by the name of their step, which a continued run does not recompute.
 
     Two stores of the same folder are equal; `is_new` says whether it was empty.
     """
@@ -26,8 +26,8 @@ class Store:
     def open(cls, folder, settings, restart=False):
         """The store of a study with these settings, as JSON can hold them.
 
-        Another study is refused, unless its steps are to be thrown away (`restart`),
-        which None does not offer.
+        Another study is refused, unless `restart` deletes its steps. With None, the
+        message does not offer to restart.
         """
         folder = Path(folder)
         settings = json.loads(json.dumps(settings))
@@ -89,7 +89,7 @@ def _settings_in(file):
 
 
 def _changes(before, settings):
-    """The first settings that are not those of the study that is there."""
+    """First settings that differ from those of the existing study."""
     changed = [k for k in settings if before.get(k) != settings[k]]
     return "; ".join(
         f"{k} was {before.get(k)!r} and is {settings[k]!r}" for k in changed[:3]

@@ -1,4 +1,4 @@
-"""Tables of outcomes as spreadsheets write them: separators, commas, encodings."""
+"""Tables of outcomes from spreadsheets: separators, decimal commas, encodings."""
 
 import csv
 import re
@@ -76,7 +76,7 @@ def read_table(path):
 
 
 def _read(path):
-    """The table of a file, by its ending."""
+    """Table from a file, by its suffix."""
     if path.suffix.lower() in _EXCEL:
         return pd.read_excel(path)
     if path.suffix.lower() == ".parquet":
@@ -101,7 +101,7 @@ def _decoded(path):
 
 
 def _separator(text):
-    """What stands between the cells of the head most often, outside of quotes."""
+    """Most frequent separator in the header line, outside of quotes."""
     head = next((line for line in text.splitlines() if line.strip()), "")
     counts = {s: len(next(csv.reader([head], delimiter=s), [])) for s in _SEPARATORS}
     return max(counts, key=counts.get)
