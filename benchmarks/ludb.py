@@ -1,9 +1,9 @@
 """Measurements and fiducials against cardiologists' marks in LUDB, beside other tools.
 
-Global marks of a beat, of the marks of its leads: "third" is the earliest onset and the
-latest offset that a third of the leads reach, as `delineate` defines it; "second" the
-second earliest and second latest; "median" the median of the leads. All are medians
-over the beats of a record. Chosen on records 1 to 50, shown on 51 to 100.
+Global marks of a beat, of the marks of its leads: "median" is their median, as
+`delineate` defines it; "third" the earliest onset and the latest offset that a third of
+the leads reach; "second" the second earliest and second latest. All are medians over
+the beats of a record. Chosen on records 1 to 50, shown on 51 to 100.
 """
 
 import importlib.util
@@ -236,10 +236,10 @@ def shown(marks):
 
 def intervals(marks, table):
     """Bias and SD of the intervals of `ECGMeasurements` by three definitions."""
-    print("| interval | third | second | median |\n|---|---|---|---|")
+    print("| interval | median | third | second |\n|---|---|---|---|")
     for name, (first, last) in INTERVALS.items():
         cells = []
-        for kind in ("third", "second", "median"):
+        for kind in ("median", "third", "second"):
             true = [global_marks(mark, kind) for mark in marks]
             true = [(own.iloc[:, last] - own.iloc[:, first]).dropna() for own in true]
             true = [own.median() if len(own) >= 3 else np.nan for own in true]

@@ -8,6 +8,8 @@ import numpy as np
 from scipy import ndimage
 
 _MS = 0.5  # samples per millisecond
+# Parts of the velocity of a wave below which it rests, before and after.
+_P_RESTS, _QRS_RESTS, _T_RESTS = (0.25, 0.45), (0.04, 0.04), (0.25, 0.25)
 _SEEN = 0.5  # times the noise that P or T of a lead has to be high
 _THIRD = 3  # one in so many leads has to show a wave that is global
 
@@ -22,11 +24,11 @@ def lead_fiducials(waves, at, noise, earliest):
     """
     waves = waves.astype(np.float64)
     on, off = int(at.qrs_onset), int(at.qrs_offset)
-    onset, offset = _limits(waves, on, off, 3 * _MS, (24 * _MS, 40 * _MS), 0.04)
+    onset, offset = _limits(waves, on, off, 3 * _MS, (24 * _MS, 40 * _MS), _QRS_RESTS)
     onset = np.maximum(onset, min(earliest, off - 40 * _MS))
     peak = _peak(waves, onset, offset)
-    p = _wave(waves[..., : on + 1], at.p_onset, at.p_offset, 8 * _MS, noise)
-    _, *t = _wave(waves, off + int(40 * _MS), at.t_offset, 10 * _MS, noise)
+    p = _wave(waves[..., : on + 1], at.p_onset, at.p_offset, 8 * _MS, noise, _P_RESTS)
+    _, *t = _wave(waves, off + int(40 * _MS), at.t_offset, 10 * _MS, noise, _T_RESTS)
     return {
         "P": p,
         "QRS": (onset, peak, offset),
@@ -46,7 +48,7 @@ def agreed(marks):
     return middle
 
 
-def _wave(waves, first, last, sigma, noise):
+def _wave(waves, first, last, sigma, noise, rests):
     """Onset, peak and offset (B, L) of a wave between two global limits."""
     if not (np.isfinite(first) and np.isfinite(last)):
         return (np.full(waves.shape[:2], np.nan),) * 3
@@ -55,7 +57,7 @@ def _wave(waves, first, last, sigma, noise):
     # The line through both ends is the level of rest.
     part = part - np.linspace(part[..., 0], part[..., -1], part.shape[-1], axis=-1)
     height = np.abs(part)
-    onset, offset = _limits(waves, first, last, sigma, (20 * _MS, 40 * _MS), 0.25)
+    onset, offset = _limits(waves, first, last, sigma, (20 * _MS, 40 * _MS), rests)
     peak = first + height.argmax(axis=-1)
     ordered = (onset < peak) & (peak < offset)
     seen = (height.max(axis=-1) > _SEEN * noise) & ordered
@@ -71,17 +73,20 @@ def _peak(waves, onset, offset):
     return height.argmax(axis=-1).astype(float)
 
 
-def _limits(waves, first, last, sigma, reach, part):
-    """Where a wave between two samples begins and ends in each lead (B, L)."""
+def _limits(waves, first, last, sigma, reach, rests):
+    """Where a wave between two samples begins and ends in each lead (B, L).
+
+    `rests` are the parts of its velocity at which it has not begun, and has ended.
+    """
     inside, outside = (int(value) for value in reach)
     inside = min(inside, (last - first) // 2)
     slope = ndimage.gaussian_filter1d(waves, sigma, axis=-1, order=1, truncate=3.0)
     speed = ndimage.uniform_filter1d(np.abs(slope), int(8 * _MS), axis=-1)
     top = speed[..., first : last + 1].max(axis=-1)
     edges = []
-    for start, stop, step in [
-        (first + inside, max(first - outside, 0), -1),
-        (last - inside, min(last + outside, waves.shape[2] - 1), 1),
+    for start, stop, step, part in [
+        (first + inside, max(first - outside, 0), -1, rests[0]),
+        (last - inside, min(last + outside, waves.shape[2] - 1), 1, rests[1]),
     ]:
         way = speed[..., start:stop:step]
         rest = np.quantile(way, 0.1, axis=-1)
