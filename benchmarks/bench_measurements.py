@@ -33,7 +33,7 @@ from sksurv.util import Surv
 from ecgdan_sk._beats._delineation import delineate
 from ecgdan_sk._beats._detection import BEFORE, find_beats
 from ecgdan_sk.baselines import PenalisedCox
-from ecgdan_sk.datasets import load_ptbxl, make_ecg_cohort
+from ecgdan_sk.datasets import load_ptbxl, make_ecg_cohort, read_ecg
 from ecgdan_sk.measurements import ECGMeasurements, _delineated
 from ecgdan_sk.measurements._remembered import forget
 from ecgdan_sk.metrics import bootstrap_ci, concordance_index
@@ -184,11 +184,8 @@ def philips():
     if importlib.util.find_spec("sierraecg") is None:
         print("sierraecg is not installed: no Philips files.")
         return
-    import sierraecg
-
     for name in PHILIPS:
         path = DATA / "vendor" / "philips_sierra_xml" / f"{name}.xml"
-        leads = sierraecg.read_file(str(path)).leads
         content = path.read_bytes()
         wide = content[:2] in (b"\xff\xfe", b"\xfe\xff")
         text = content.decode("utf-16" if wide else "utf-8")
@@ -210,11 +207,9 @@ def philips():
             "heart_rate_bpm",
         ]
         stored = {n: float(v[1]) for n, v in zip(names, values) if v}
-        yield (
-            f"Philips {name[:8]}",
-            0.005 * np.array([x.samples for x in leads]),
-            stored,
-        )
+        # Read without the calibration pulses at the end.
+        signal = np.asarray(read_ecg(path).signals)[0]
+        yield f"Philips {name[:8]}", signal, stored
 
 
 def annotated():

@@ -1,8 +1,8 @@
 """Global onsets and offsets of P, QRS and T on the spatial magnitude of a median beat.
 
 D beats of one morphology, L leads, W samples of a beat, at 500 Hz. Limits are sought on
-the spatial velocity, so that the lead that starts first and the one that ends last
-decide, and no lead is delineated on its own.
+the velocity of all leads together, and no lead is delineated on its own: the spatial
+velocity for QRS and T, and for the low P wave a mean that many leads share.
 """
 
 from typing import NamedTuple

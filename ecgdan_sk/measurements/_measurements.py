@@ -23,11 +23,12 @@ class ECGMeasurements(TransformerMixin, BaseEstimator):
     """Measure ECGs: rate, intervals, axes, voltages, repolarisation, conduction.
 
     QRS complexes are detected on all leads together and grouped by morphology. The
-    aligned median of the dominant beats is delineated globally: from the earliest onset
-    to the latest offset in any lead. Leads that are flat, clipped, noisy or without an
-    electrode, as `SignalQuality` finds them, are left out; if fewer than half of the
-    recorded leads are good, nothing is measured. A value that cannot be measured is
-    NaN; `quality` gives the reason. An ECG is measured only once in a process.
+    aligned median of the dominant beats is delineated globally, on the velocity of all
+    leads together, which agrees with the median of the marks that readers set lead by
+    lead. Leads that are flat, clipped, noisy or without an electrode, as
+    `SignalQuality` finds them, are left out; if fewer than half of the recorded leads
+    are good, nothing is measured. A value that cannot be measured is NaN; `quality`
+    gives the reason. An ECG is measured only once in a process.
 
     Parameters
     ----------
