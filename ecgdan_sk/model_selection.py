@@ -127,7 +127,7 @@ class EventKFold(BaseCrossValidator):
             self.n_splits, shuffle=self.shuffle, random_state=self.random_state
         )
         with warnings.catch_warnings():
-            # Fewer censored samples than folds are no defect.
+            # Fewer censored samples than folds are allowed.
             warnings.filterwarnings("ignore", "The least populated class")
             return list(folds.split(np.zeros(len(causes)), causes, groups))
 

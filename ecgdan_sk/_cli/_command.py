@@ -84,7 +84,7 @@ Keep = Annotated[
 
 Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
 
-# What `study.assemble` takes; a column named as its option need not be given.
+# Arguments of `study.assemble`; a column with the name of its option is optional.
 _COLUMNS = {
     "id": (Id, None),
     "patient": (Patient, None),
@@ -168,7 +168,7 @@ def _line_of(error):
     if isinstance(error, OSError) and error.filename is not None:
         text = f"{error.strerror}: {error.filename}. Look at the path, its rights and "
         text += "the room on the disk."
-    # What is raised on purpose says what to do; what is not needs its traceback.
+    # Intended errors say what to do; others need their traceback.
     if isinstance(error, ValueError | OSError | ImportError | FloatingPointError):
         return f"Error: {text}"
     return (

@@ -124,7 +124,7 @@ class _FirthLikelihood:
         value, slope = self._loss(log_risk)
         information = np.stack([self._curvature(log_risk, x) for x in self.x])
         information = (information + information.T) / 2
-        # A column that tells nothing stays at zero.
+        # The coefficient of a constant column stays at zero.
         information += _RIDGE * self.n_events * np.eye(len(coef))
         roots = np.linalg.inv(np.linalg.cholesky(information))
         turn = sum(self._turn(log_risk, np.tensordot(r, self.x, 1)) for r in roots)

@@ -8,7 +8,7 @@ from scipy.optimize import minimize
 
 from ..losses._target import SurvivalLoss
 
-# Penalties on the sum of squares, beside a loss per event: from all to nothing.
+# Penalties on the sum of squares, beside a loss per event, from strong to weak.
 _PENALTIES = np.geomspace(10.0, 1e-3, 9)
 _N_FOLDS = 4
 

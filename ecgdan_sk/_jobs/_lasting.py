@@ -44,7 +44,7 @@ def lasting_jobs(function, arguments, n_jobs=None, on_result=None):
         left = [i for i in range(len(arguments)) if i not in found]
         jobs = Parallel(n_jobs=n_jobs, return_as="generator_unordered")
         try:
-            # A new run: of a broken one, what had been sent to its workers is gone.
+            # A new run, because a broken one loses the tasks sent to its workers.
             for i, result in jobs(
                 delayed(_numbered)(function, i, arguments[i]) for i in left
             ):

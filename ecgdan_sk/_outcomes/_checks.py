@@ -9,7 +9,7 @@ from sklearn.utils.validation import check_array
 from ._columns import as_causes, as_days, as_series, warn_of_years
 
 _DAYS_PER_YEAR = 365.25
-# Days of three million years: what is larger was cast from timedeltas.
+# Days of three million years; larger values were cast from timedeltas.
 _LARGEST = 1e12
 
 

@@ -17,7 +17,7 @@ _TEXT_REMEDY = (
     "Use True and False, or outcomes.from_table(df, event=..., time=...), which reads "
     "words and takes coding={'dead': True, 'alive': False}"
 )
-# No study lasts for so many years, and fewer times tell nothing of their unit.
+# No study lasts this many years, and fewer times do not reveal their unit.
 _LONGEST_YEARS, _ENOUGH = 60, 20
 # Times that were days are whole multiples of a day, others were rounded.
 _GRIDS = (365.25, 365.0, 365.2425, 365.25 / 12, 30.44, 30.4, 30.0, 1000.0)
@@ -99,7 +99,7 @@ def as_series(values):
     values = pd.Series(values)
     if isinstance(values.dtype, pd.CategoricalDtype):
         values = values.astype(object)
-    # Objects may well be of one type; text stays text.
+    # Objects may all have one type; text stays text.
     return values.infer_objects() if values.dtype == object else values
 
 

@@ -13,7 +13,7 @@ _NO_DATE = {"", ".", "-", "na", "n/a", "nan", "nat", "none", "null"}
 _ISO = re.compile(r"\d{4}([-/]?)\d{2}\1\d{2}([T ].*)?")
 _PARTS = re.compile(r"(\d{1,2})([./-])(\d{1,2})\2(\d{4})((?:[T ]+).*)?")
 _ZONE = re.compile(r"(?:Z|[+-]\d{2}:?\d{2})$")
-# Words name the month, so that nothing is ambiguous.
+# The month is a word, so the order is unambiguous.
 _NAMED = ("%d %b %Y", "%d-%b-%Y", "%d %B %Y", "%d. %B %Y", "%b %d, %Y", "%B %d, %Y")
 
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from .._version import __version__
 
-# They decide where and how fast, not what; or what they bring is among the arrays.
+# They change only place and speed, or their content is among the arrays.
 _NOT_DECISIVE = (
     "callbacks",
     "checkpoint_dir",

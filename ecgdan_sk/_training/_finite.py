@@ -3,7 +3,7 @@
 import numpy as np
 import torch
 
-# A recording stands out if it reaches so many times what the typical one reaches.
+# A recording stands out if it reaches this multiple of the typical height.
 _FAR = 100.0
 _N_AT_ONCE, _N_NAMED = 256, 5
 

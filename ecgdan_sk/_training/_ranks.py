@@ -145,7 +145,7 @@ class Ranks(Alone):
     def augmented(self, augmentation, x, recorded, n_rows):
         """Own rows of the augmented batch, which is augmented as a whole."""
         rows = self.part(n_rows)
-        # The ECGs of others are not there, but what is drawn for them is.
+        # The ECGs of other processes are missing here, but their random draws are not.
         whole = (
             _embedded(x, rows, n_rows),
             _embedded(recorded, rows, n_rows, torch.zeros),

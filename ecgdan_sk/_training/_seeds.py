@@ -96,7 +96,7 @@ class _OwnRandomness(TorchFunctionMode):
         name = getattr(func, "__name__", "")
         draws = name in _TAKE_ONE or name in _TAKE_NONE
         device = _device_of(args, kwargs) if draws else None
-        # Where there are no numbers, none are drawn.
+        # Without values, nothing is drawn.
         if not draws or device.type == "meta":
             return func(*args, **kwargs)
         own = _thread.generators.on(device)

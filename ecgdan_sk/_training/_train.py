@@ -121,7 +121,7 @@ def restored_net(
         for name, value in params.items()
         if name.startswith("module__")
     }
-    # A network without numbers first: what a file promises may not fit in memory.
+    # First without values, because the sizes in a file may not fit in memory.
     with torch.device("meta"):
         _check_weights(module(**settings), weights)
     net = ECGNet(

@@ -8,7 +8,7 @@ import numpy as np
 from ..preprocessing import Resample
 from ..records import ECGRecords
 
-# Share of the wanted length that a recording must hold; the rest is filled up.
+# Share of the requested length that a recording must hold; the rest is padded.
 _LEAST_HELD = 0.5
 # Wanted rate over that of a recording, above which its shape is not known.
 _FASTEST_OVER_OWN = 10
@@ -118,7 +118,7 @@ def _resampled_length(own, wanted):
     """Samples of a recording at the wanted rate, before it is cropped or padded."""
     if own.sampling_rate == wanted.sampling_rate:
         return own.n_times
-    # Rounded as lengths in seconds are, so that rounding alone pads nothing.
+    # Rounded like lengths in seconds, so that rounding alone causes no padding.
     return round(own.seconds * wanted.sampling_rate)
 
 

@@ -36,7 +36,7 @@ _MACHINE = {
     **dict.fromkeys(_REPORTS, "string"),
     **dict.fromkeys((*_TIMES, *_AXES), "float64"),
 }
-# The machines write numbers such as 29999 where they measured nothing.
+# The machines write numbers such as 29999 for missing measurements.
 _LONGEST, _LARGEST_AXIS = 5000, 360
 # Heart failure of an admission that soon follows the ECG was there when it was taken.
 _BLANK = pd.Timedelta(days=1)

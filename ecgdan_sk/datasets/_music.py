@@ -23,7 +23,7 @@ _NEEDED = ("Patient ID", _DAYS, _EXIT, _CAUSE, "Age", "Gender (male=1)")
 _TRANSPLANTED = 2
 # Codes of the table -> causes of `y`.
 _CAUSES = {0: 0, 1: 3, 3: 2, 6: 1, 7: 1}
-# 999 stands for what cannot be measured, such as the PR interval in fibrillation.
+# 999 means not measurable, such as the PR interval in fibrillation.
 _WITHOUT = 999
 _MAY_BE_WITHOUT = (
     "PR interval (ms)",

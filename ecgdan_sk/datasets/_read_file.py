@@ -63,7 +63,7 @@ def _quality(ecg):
 
 def _digest(ecg):
     """Digest that recognises equal samples, in whole microvolts."""
-    # Of the leads that devices store; the others are derived by rounding as each likes.
+    # Only leads that devices store; devices derive others with different rounding.
     kept = [i for i, lead in enumerate(ecg.leads) if lead not in LEADS[2:6]]
     signals = ecg.signals[kept or slice(None)] * 1e3
     # Not halves, which come of steps of 2.5 uV and would be rounded either way.

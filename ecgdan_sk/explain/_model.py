@@ -17,7 +17,7 @@ _BATCH_SIZE = 128
 
 def checked_ecgs(estimator, X):
     """ECGs (n_samples, L, T) with the leads and the length seen in `fit`."""
-    # By what it offers, so that to explain needs no estimator to be imported.
+    # Checked by attributes, so that explanations need not import the estimator.
     offers = (hasattr(type(estimator), name) for name in ("network_", "predict_risk"))
     if not all(offers):
         raise TypeError(

@@ -229,7 +229,7 @@ def _counted_without(metric, data, owner):
         pairs.sum() / 2 - np.bincount(owner, pairs)
         for pairs in pair_totals(data[0], risk, **data[2])
     )
-    # Without the only case nothing is left to compare.
+    # Without its only event, the sample has no comparable pair.
     left = comparable > 0
     return concordant[left] / comparable[left]
 

@@ -152,7 +152,7 @@ class DecisionCurveDisplay:
         n_models = len(set(drawn) - {_TREAT_ALL, _TREAT_NONE})
         color = COLORS[n_models % len(COLORS)]
         ax.plot(self.thresholds, self.benefit, color=color, label=self.name)
-        # Treating all is soon far below zero, where nothing is to be seen.
+        # Treating all soon falls far below zero, out of the interesting range.
         top = max(0.01, *(np.max(line.get_ydata()) for line in ax.lines))
         ax.set(ylim=(-0.15 * top, 1.05 * top), ylabel="Net benefit")
         ax.set(xlabel="Risk from which one would treat")

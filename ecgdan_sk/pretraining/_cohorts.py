@@ -100,7 +100,7 @@ def _side_by_side(cohorts):
     ]
     return ECGRecords(
         side_by_side(signals) if lazy else np.concatenate(signals),
-        # Of unknown rate is what an array holds: it may be that of the others, or not.
+        # The rate of an array is unknown; it may equal that of the others or not.
         None if None in rates else rates.pop(),
         leads,
         covariates=pd.concat(tables, ignore_index=True),

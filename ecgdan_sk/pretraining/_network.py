@@ -193,7 +193,7 @@ class ReportLoss(nn.Module):
         """Report of each ECG (B,), agreement of pairs and mask of pairs, (B, B)."""
         key, patient = target[:, 1].long(), target[:, 2]
         agreement = self._agreement(key, target[:, N_COLUMNS:])
-        # Of one patient, what differs between two reports may be true at both times.
+        # Two different reports of one patient may both be true at both times.
         return key, agreement, (patient[:, None] != patient) | (key[:, None] == key)
 
     def _picked_report(self, shared, key, agreement, allowed) -> Tensor:

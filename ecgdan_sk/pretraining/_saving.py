@@ -18,7 +18,7 @@ from ._network import ReportLoss, report_net
 
 _KIND = "ECGReportPretrainer"
 _CLASSES = (Compact, Paper)
-# What `fit` learns beside the network and what reads the reports.
+# Fitted attributes other than the network and the text encoder.
 _LEARNED = (
     "architecture_",
     "leads_in_",

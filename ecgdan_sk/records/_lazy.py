@@ -145,7 +145,7 @@ class LazySignals(SignalView):
                 f"{tuple(shape)}."
             )
         keys = list(keys)
-        # Keys may be tuples, of which np.asarray would make a second axis.
+        # Keys may be tuples, which np.asarray would turn into a second axis.
         keys = np.fromiter(keys, dtype=object, count=len(keys))
         super().__init__(ReadOneByOne(read, tuple(shape), np.dtype(dtype)), keys)
 

@@ -127,7 +127,7 @@ def _is_same(records, path, dtype):
         np.asarray(signals[ends], np.float32)
         for signals in (records.signals, found["signals"])
     )
-    # Half a unit of the coarsest scale is what rounding may change.
+    # Rounding may change values by half a unit of the coarsest scale.
     return np.allclose(stored, ours, rtol=2e-3, atol=5e-4, equal_nan=True)
 
 

@@ -122,7 +122,7 @@ def _as_ecg(X):
 
 def _gaps(X):
     """Whether each lead is not finite throughout, and whether it is absent."""
-    # A sum is finite only where every term is; the exact look follows where it is not.
+    # A finite sum has finite terms only; other sums need a closer look.
     suspect = ~np.isfinite(X.sum(axis=2, dtype=np.float64))
     absent = np.zeros_like(suspect)
     if suspect.any():

@@ -325,7 +325,7 @@ class ReportEmbedder(BaseEstimator):
         if self.kind_ == "matrix":
             return None
         if self.codes_ is not None:
-            # All statements, so that prompts may ask for what no ECG of `fit` has.
+            # All statements, so that prompts may ask for ones that no ECG of `fit` has.
             words = distinct_content if self.reads_ == "both" else []
             distinct_content = statement_texts(self.statements_) + words
         return clone(encoder).fit(distinct_content)

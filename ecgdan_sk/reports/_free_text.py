@@ -69,7 +69,7 @@ def beside(embeddings, centre):
     """
     away = embeddings - centre
     length = np.linalg.norm(away, axis=1, keepdims=True)
-    # Where all say the same, what is left is rounding.
+    # If all are equal, the rest is rounding error.
     return (away / np.where(length < _SHORTEST, np.inf, length)).astype(np.float32)
 
 

@@ -76,7 +76,7 @@ def _spelled(word, lexicon):
         return word
     found = process.extractOne(
         word,
-        # "unregelmässig" is no typing error of its opposite.
+        # "unregelmässig" is not a typing error of its opposite.
         lexicon.long_words.get(word[0], ()),
         scorer=OSA.distance,
         score_cutoff=1 if len(word) < 9 else 2,
@@ -207,7 +207,7 @@ def _reached(items, position):
     ahead = _chain(items[position:], _REACH_AHEAD)
     if ahead or items[position].meaning.denial:
         return ahead
-    # "LVH, possible.": nothing follows, so that it is about what was said.
+    # "LVH, possible.": no word follows, so the doubt refers to the words before.
     return _chain(items[position::-1], 0, backwards=True)
 
 

@@ -7,7 +7,7 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.pipeline import make_union
 from sklearn.utils.validation import check_is_fitted
 
-# Shorter than this, what the SVD keeps of a text is rounding.
+# Below this length, the SVD of a text is rounding error.
 _SHORTEST = 1e-5
 
 

@@ -16,7 +16,7 @@ _WALLS = {
 _INFERIOR = ("IMI", "ILMI", "IPMI", "IPLMI")
 _INFARCTS = (*_INFERIOR, "ASMI", "AMI", "ALMI", "LMI", "PMI")
 _INJURIES = ("INJAS", "INJAL", "INJLA", "INJIN", "INJIL")
-# By a left axis alone a fascicular block is no surer than this.
+# A left axis alone makes a fascicular block at most this likely.
 _BY_AXIS = 50.0
 
 
@@ -57,7 +57,7 @@ def _explained(said):
         causes["STE_"] = (*_INFARCTS, *_INJURIES, "CLBBB")
     if said.get("LAFB", 100.0) <= _BY_AXIS:
         causes["LAFB"] = ("CLBBB", *_INFERIOR)
-    # What may be there explains nothing that surely is.
+    # A possible statement does not explain a certain one.
     sure = {
         code: [other for other in others if said.get(other, 0.0) >= said[code]]
         for code, others in causes.items()

@@ -114,7 +114,7 @@ def _quality(records):
     quality, scores, issues = SignalQuality(sampling_rate=records.sampling_rate), [], []
     for part in in_parts(records.signals):
         part = without_gaps(part)
-        # All leads of an ECG may be absent, which is no ECG to be scored.
+        # An ECG without any lead cannot be scored.
         some = ~np.isnan(part[:, :, 0]).all(axis=1)
         score = np.zeros(len(part))
         words = np.full(len(part), "no lead", dtype=object)

@@ -137,7 +137,7 @@ def validated(estimator, likelihood, outputs, outcome, patients):
 
 def _row(member, output, outcome, horizon):
     hazards = member.cumulative_hazards(output, np.array([horizon]), outcome.strata)
-    # With competing causes nearly the first one's share; exactly, with one cause.
+    # Exact for one cause; with competing causes, nearly the share of the first.
     expected = -np.expm1(-hazards[:, 0, 0]).mean()
     return {
         "n_validation": len(outcome.time),

@@ -25,7 +25,7 @@ _AT_TIMES = (
     "ICI",
     "net benefit",
 )
-# Brier's score weighs by the censoring of one event; of competing ones, none here.
+# The Brier score weighs by the censoring of one event, not of competing ones.
 _OF_ONE_EVENT = ("Brier", "IPA")
 
 

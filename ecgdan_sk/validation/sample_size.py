@@ -243,7 +243,7 @@ def external_validation(
     }
     reached = 2 * _Z * errors * np.sqrt(_PILOT / max(found.values()))
     reached[2] = 2 * np.sinh(reached[2] / 2)
-    # Whoever is lost has no event that is seen; half of their time is left.
+    # Patients lost to follow-up have no observed event, and half of their time.
     return _sample_size(found, risk * (1 - censored / 2), reached)
 
 

@@ -10,7 +10,7 @@ from ...records import LEADS
 SAMPLING_RATE = 400
 N_TIMES = 4096
 
-# An ECG is not exactly zero in all leads for so many samples, what surrounds it is.
+# Padding is exactly zero in all leads for this many samples; an ECG is not.
 _EDGE = 8
 
 # No compression of HDF5 makes data a thousand times smaller.

@@ -17,7 +17,7 @@ from .._formats._recording import (
 )
 from .._formats._wfdb_signals import described
 
-# Headers of a few hundred bytes; what is longer is no header of a recording.
+# Headers have a few hundred bytes; longer files are not headers.
 _LONGEST_HEADER = 65_536
 _RECORD_LINE = re.compile(r"\S+\s+(\d+)\s+(\d+(?:\.\d+)?)(?:/\S*)?\s+(\d+)(?:\s|$)")
 
@@ -93,7 +93,7 @@ def read_ecg(record, sampling_rate, n_times, leads=LEADS):
         )
     with reading(record, "WFDB"):
         ecg = wfdb.rdrecord(str(record), sampto=n_times, return_res=32)
-        # wfdb drops what is not ASCII, and with it the micro of a microvolt.
+        # wfdb drops non-ASCII characters, and with them the micro of a microvolt.
         units = [described(line, i).unit for i, line in enumerate(header.signals)]
         return _by_name(ecg.p_signal.T, ecg.sig_name, units, leads)
 

@@ -214,7 +214,7 @@ def _told(header):
     recorded_at = _started(header)
     if not header.reserved.startswith(("EDF+", "BDF+")):
         return {"recorded_at": recorded_at}
-    # Fields between spaces, X where nothing is told.
+    # Fields are separated by spaces; X means unknown.
     code, sex, birth, *_ = [*_subfields(header.patient), None, None, None]
     device = [*_subfields(header.recording), *[None] * 5][4]
     return {

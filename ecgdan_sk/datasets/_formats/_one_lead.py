@@ -17,7 +17,7 @@ from ._recording import (
     waveform,
 )
 
-# The names of what is told are in the language of the telephone, units are not.
+# Names of facts are in the language of the phone, but units are not.
 _RATE = re.compile(r"(\d+(?:[.,]\d+)?)\s*(?:hertz|hz)\b", re.IGNORECASE)
 _SAMPLE = re.compile(r"[-+]?\d+(?:[.,]\d*)?(?:[eE][-+]?\d+)?")
 _TOLD = 40  # lines that may come before the samples

@@ -25,7 +25,7 @@ _MV = {"": 1e3, "m": 1.0, "milli": 1.0, "u": 1e-3, "\N{GREEK SMALL LETTER MU}": 
 _MV |= {"mc": 1e-3, "micro": 1e-3, "n": 1e-6, "nano": 1e-6}
 _NAMES = {1e3: "V", 1.0: "mV", 1e-3: "uV", 1e-6: "nV"}
 _VOLTS = re.compile(rf"(?:mdc_dim_)?({'|'.join(_MV)})[ _]?v(?:olts?)?")
-# Texts that stand where nothing is known.
+# Texts for unknown values.
 _UNTOLD = re.compile(r"(?i)[-?.x\s]*|unknown|unspecified|none|null|nan|nat|n/?a")
 _FASTEST = 1e5  # Hz, above every recorder
 _LARGEST_AXIS, _LONGEST = 360, 10_000  # degrees; ms or beats per minute
@@ -78,7 +78,7 @@ class Recording:
 def reading(path, kind):
     """Whatever goes wrong inside becomes an ECGFileError that names the file."""
     try:
-        # Readers of others warn of what is decided here, or raised as an error.
+        # Other packages warn of cases that are decided, or raised as errors, here.
         with warnings.catch_warnings(), np.errstate(all="ignore"):
             warnings.simplefilter("ignore")
             yield

@@ -253,7 +253,7 @@ class FoundationEncoder(
         return f"{self.name} {self.weights_digest_} {self.precision}"
 
 
-# One, as folds in turn need the same; several would fill the memory.
+# Only one, because folds in turn use the same, and several would fill the memory.
 @lru_cache(maxsize=1)
 def _ready(name, weights, digest, device):
     """A network with random weights or weights of a file, on its device."""

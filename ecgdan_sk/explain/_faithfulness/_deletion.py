@@ -48,7 +48,7 @@ def _ranks(values):
 def _areas(estimator, X, direction, without, ranks):
     """Areas (2, n) below the curves of deletion and of insertion."""
     n_units = ranks.shape[1]
-    # With few units every step counts; with many, some tell the course.
+    # Few units need every step; with many, some steps show the course.
     taken = np.unique(np.linspace(0, n_units, min(n_units, _MOST_POINTS) + 1).round())
     curves = [
         [direction * log_risk(estimator, without(X, gone)) for gone in masks]

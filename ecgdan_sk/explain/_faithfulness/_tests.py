@@ -136,7 +136,7 @@ def _correlations(estimator, records, explain, levels, repeats, rng):
 
     def values_of(estimator, records):
         signals, leads = records.signals, records.leads
-        # A shuffled network need not satisfy what is checked of a fitted one.
+        # A shuffled network may fail the checks of a fitted one.
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             again = units_of(explain(estimator, records), signals, leads)

@@ -61,7 +61,7 @@ def against_limits(found, age=None, sex=None):
     """
     tables = [normal_limits(age, code) for code in (sex, 1, 0)]
     limits = {shown: _limits(shown.name, *tables) for shown in SHOWN}
-    # What has limits for some ages alone says nothing about a person of unknown age.
+    # Limits for some ages only do not apply to a person of unknown age.
     told = [shown for shown in SHOWN if limits[shown] or age is not None]
     rows = [_row(one, _value(found, one.name), limits[one]) for one in told]
     index = pd.Index([shown.name for shown in told], name="measurement")

@@ -40,7 +40,7 @@ def scores_on(estimator, records, y, risks, are_given, clock, random_state):
     if y is None:
         return {"C-index": "not told (y was not given)"}
     said = {"C-index": _c_index(y, risks, are_given, random_state)}
-    # Given risks are ranks of other models: they are no probabilities.
+    # Given risks are ranks by other models, not probabilities.
     if not are_given:
         said["Calibration"] = _calibrated(estimator, records, y, clock)
     return said
