@@ -1,4 +1,4 @@
-"""Does attention across leads, or over time, help, where either should?
+"""Does attention across leads or over time help where it should?
 
 Run `OMP_NUM_THREADS=1 OMP_WAIT_POLICY=PASSIVE python benchmarks/bench_attention.py
 ready`, and the same with `scratch`.
@@ -37,7 +37,7 @@ DURATION = 5  # seconds
 
 
 def planted(plants, n_samples, seed):
-    """ECGs of which added waves in some places carry the risk."""
+    """ECGs with added waves, whose positions carry the risk."""
     return planted_cohort(n_samples, plants, DURATION, seed)
 
 
@@ -89,7 +89,7 @@ def c_index(kind, draw, name, start, options):
 
 
 def main(options):
-    """Print the C-index of each network, and what both attentions add, by cohort."""
+    """Print the C-index of each network and the gain by both attentions, by cohort."""
     starts = dict.fromkeys(NETWORKS)
     if options.start == "ready":
         cohort = make_ecg_cohort(

@@ -1,4 +1,4 @@
-"""What the checks of ECGs cost and find: digests of folders, amplitudes out of unit.
+"""Cost and results of the checks of ECGs: digests of folders, amplitudes.
 
 Run `OMP_NUM_THREADS=1 python benchmarks/bench_checks.py digests`, or `amplitudes --data
 FOLDER`, where FOLDER holds `ptbxl` and `ludb/data` as published. The limits of

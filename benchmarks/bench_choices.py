@@ -1,4 +1,4 @@
-"""What the compact network leaves out, and what it would have brought.
+"""Components that the compact network leaves out, and their effect.
 
 Run `OMP_NUM_THREADS=1 OMP_WAIT_POLICY=PASSIVE python benchmarks/bench_choices.py
 --n-jobs 2` (some 20 minutes). Simulated cohorts of 1,000 ECGs with 100 events and

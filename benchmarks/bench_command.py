@@ -1,4 +1,4 @@
-"""What the commands cost, and whether a study survives being killed.
+"""Cost of the commands, and whether a study survives a kill.
 
 `python benchmarks/bench_command.py kill` kills a study ten times at random moments
 (SIGKILL), lets it go on, and compares every table with those of an unbroken run.
@@ -40,7 +40,7 @@ def main():
 
 
 def kill(folder, n_kills=10):
-    """Kill a study again and again; what it ends with is what it would have been."""
+    """Kill a study repeatedly, and compare its results with an unbroken run."""
     cohort = make_ecg_cohort(
         100, sampling_rate=100, duration=5, event_rate=0.4, random_state=0
     )

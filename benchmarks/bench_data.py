@@ -89,7 +89,7 @@ def records_of(source, n_timed):
 
 
 def forget(file):
-    """Let the system drop what it holds of a file in memory, where it can be asked."""
+    """Drop a file from the cache of the system, if it can be asked to."""
     if hasattr(os, "posix_fadvise"):
         with open(file, "rb") as opened:
             os.fsync(opened.fileno())
@@ -97,7 +97,7 @@ def forget(file):
 
 
 def train(source, small, n_timed):
-    """Train one network for one epoch, and print what it took."""
+    """Train one network for one epoch, and print time and memory."""
     records = records_of(source, n_timed)
     network = Compact(
         n_channels=4, latent_dim=8, lead_attention=False, temporal_attention=False

@@ -1,4 +1,4 @@
-"""Whether explanations find what was planted, are true of the network, and are quick.
+"""Explanations: recovery of a planted effect, faithfulness, speed.
 
 Run `OMP_WAIT_POLICY=PASSIVE python benchmarks/bench_explanation.py planted`, and the
 same with `leads`, `faithfulness` and `timing`.

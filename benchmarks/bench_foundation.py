@@ -1,4 +1,4 @@
-"""What the features of each encoder cost: CPU time and memory, beside ours.
+"""Cost of the features of each encoder: CPU time and memory.
 
 `OMP_NUM_THREADS=2 python benchmarks/bench_foundation.py [--n 1000] [NAME ...]`
 

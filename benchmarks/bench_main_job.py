@@ -107,7 +107,7 @@ def _cohort(n_samples, risk, seed):
 
 
 def _digest():
-    """What a small fit predicts, in one word."""
+    """Digest of the predictions of a small fit."""
     cohort = _cohort(300, "both", 0)
     model = DualAttentionSurvival(max_epochs=5, random_state=0)
     risk = model.fit(cohort.X, cohort.y).predict(cohort.X)

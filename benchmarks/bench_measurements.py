@@ -1,4 +1,4 @@
-"""What ECGMeasurements measures, beside truth, physicians, vendors, labels, NeuroKit2.
+"""ECGMeasurements compared with truth, physicians, vendors, labels, NeuroKit2.
 
 Run: python benchmarks/bench_measurements.py [--n-simulated 1000] [--n-neurokit 12]
 or:  python benchmarks/bench_measurements.py ludb [--others 40]

@@ -25,7 +25,7 @@ from ecgdan_sk.metrics import (
 
 
 def follow_up(seed, n_samples, event_rate):
-    """A target and a risk that says something about it."""
+    """A target and an informative risk."""
     rng = np.random.default_rng(seed)
     log_risk = rng.normal(size=n_samples)
     own = rng.exponential(np.exp(-log_risk))

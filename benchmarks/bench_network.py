@@ -1,4 +1,4 @@
-"""The compact network beside the published one: what each costs, and how good it is.
+"""Cost and accuracy of the compact and of the published network.
 
 `OMP_WAIT_POLICY=PASSIVE python benchmarks/bench_network.py cost` (some 30 minutes):
 batches of 128 at T = 608, 1000 and 4992, the networks taking turns, medians with
@@ -176,7 +176,7 @@ def fit(n_samples):
 
 
 def cost(n_rounds, lengths):
-    """Print what each network costs."""
+    """Print the cost of each network."""
     print(f"torch {torch.__version__}; medians [quartiles]; ratio = paper / compact")
     keep_freed_memory()
     for n_times in lengths:

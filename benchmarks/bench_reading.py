@@ -98,7 +98,7 @@ def write_wfdb(folder, n_files):
 
 
 def plain_loop(records):
-    """What a user writes without the package: one array of all recordings."""
+    """Code that a user writes without the package: one array of all recordings."""
     return np.stack([wfdb.rdsamp(record)[0].T for record in records])
 
 

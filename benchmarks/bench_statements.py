@@ -129,7 +129,7 @@ def _classified(train, test):
 
 
 def _equal_texts(table):
-    """F1 of what most others with the same text were given, as a bound for any."""
+    """F1 of the most frequent codes of the same text, as an upper bound."""
     given = _likelihoods(table["codes"]) > 0
     usual, twice = np.zeros_like(given), np.zeros(len(table), bool)
     for rows in table.reset_index(drop=True).groupby("text").indices.values():
@@ -181,7 +181,7 @@ def speed(options):
 
 
 def _tell(what, start):
-    """Print what was done, seconds and the most memory until now."""
+    """Print a step with its seconds and the peak memory so far."""
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
     took = "" if start is None else f" in {time.perf_counter() - start:.0f} s"
     print(f"{what}{took}, {memory:.1f} GiB", flush=True)

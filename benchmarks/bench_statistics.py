@@ -103,7 +103,7 @@ BY_JACKKNIFE = ("calibration slope", "calibration intercept")
 
 
 def truths(n_patients=100_000):
-    """What the scores estimate, from one large cohort of one ECG each."""
+    """True values of the scores, from one large cohort with one ECG per patient."""
     y, read, _ = patients(10**6, n_patients, 1)
     risk = predicted(read)
     ranked = {
@@ -276,7 +276,7 @@ def grids(n_cohorts, n_patients=4000):
 
 
 def informative_censoring(n_cohorts, n_patients=5000):
-    """Print what calibration says of the true risks where censoring depends on them."""
+    """Print the calibration of true risks if censoring depends on them."""
     print("calibration of the true risks; censoring hazard exp(a * log risk)")
     for a in (-1, 0, 1, 2):
         results = []
@@ -299,7 +299,7 @@ def informative_censoring(n_cohorts, n_patients=5000):
 
 
 class Extreme(BaseEstimator):
-    """Knows the log risks of `aged`, and tells them four times too extreme."""
+    """Model with the log risks of `aged`, times four."""
 
     def fit(self, X, y, *, entry=None):
         """Learn nothing."""

@@ -1,4 +1,4 @@
-"""What validation promises: levels and power of its tests, its ladder, its times.
+"""Validation: level and power of its tests, its ladder, its times.
 
 Run `python benchmarks/bench_validation.py tests --n-jobs 2` (cohorts with known
 hazards), `robustness` (a network from scratch and Cox on measurements, on a simulated
@@ -59,7 +59,7 @@ def cohort(n, seed, *, factor=1.0, slope=1.0):
 
 
 def null_subgroups(seed, n, n_bootstrap):
-    """p-values of equal groups, and of groups one of which has twice the hazard."""
+    """p-values of equal groups, and of groups with a hazard ratio of two."""
     model, half = Known(np.array([0.7, 0.4])), np.arange(n) % 2 == 0
     X, y = cohort(n, seed)
     rows = {}

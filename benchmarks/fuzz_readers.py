@@ -63,7 +63,7 @@ def main():
 
 
 def own_files(folder):
-    """Each file that the package writes, and a function that tells all it says."""
+    """Each file that the package writes, with a function that reads all of it."""
     rng = np.random.default_rng(0)
     ids = [f"r{i}" for i in range(6)]
     table = pd.DataFrame({"age": np.arange(6.0), "site": list("aabbcc")}, index=ids)
@@ -110,7 +110,7 @@ def real_files():
 
 
 def fuzz(name, path, folder, n_mutations, rng):
-    """Damage one file as often as asked, and print what became of it."""
+    """Damage one file repeatedly, and print the outcomes."""
     folder.mkdir(exist_ok=True)
     data, target = path.read_bytes(), folder / path.name
     for beside in path.parent.glob(f"{path.stem}*"):
@@ -134,7 +134,7 @@ def fuzz(name, path, folder, n_mutations, rng):
 
 
 def report(name, path, n_read, n_mutations, slowest):
-    """Print what became of one file."""
+    """Print the outcome for one file."""
     megabytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     print(
         f"| {name} | {path.name} | {n_read} | {n_mutations - n_read} | {slowest:.2f} s "

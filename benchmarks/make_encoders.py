@@ -77,7 +77,7 @@ def main():
 
 
 def make_simulated(tests, options):
-    """Train on simulated ECGs, of which the tests are none; its weights."""
+    """Weights after training on simulated ECGs that are not in the tests."""
     cohort = simulate(options.n_simulated, 2)
     model = pretrained([cohort], options, max_epochs=options.simulated_epochs)
     summary = "Statements, measurements, age and sex of simulated 12-lead ECGs alone."
@@ -112,7 +112,7 @@ def make_real(start, real, tests, options):
 
 
 def card_of(data, licence, attribution, summary, options):
-    """What is known of an encoder before it is tested."""
+    """Facts on an encoder before its tests."""
     return {
         "summary": summary,
         "data": data,

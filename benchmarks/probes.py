@@ -1,4 +1,4 @@
-"""What a linear probe finds in features: five superclasses of PTB-XL."""
+"""Linear probe of features for the five superclasses of PTB-XL."""
 
 import numpy as np
 from scipy.special import softmax

@@ -151,7 +151,7 @@ def _methods(options, scale, cohort):
 
 
 def _settings(options, scale):
-    """What must not change within a folder; a study may be widened."""
+    """Settings that must not change within a folder; a study may be extended."""
     own = ("data", "outcomes", "cohort", "pretrain_on")
     settings = {name: getattr(options, name) for name in own}
     settings |= dataclasses.asdict(scale)

@@ -103,7 +103,7 @@ class StoredCohort:
 
     @property
     def kind(self):
-        """What is real and what is not."""
+        """Real and simulated parts of the cohort."""
         if self.event_rate is None:
             return "real ECGs with real follow-up"
         return (

@@ -1,4 +1,4 @@
-"""What the methods read of an ECG, computed once for each draw and kept on disk."""
+"""Inputs of the methods, computed once for each draw and kept on disk."""
 
 import time
 from functools import lru_cache

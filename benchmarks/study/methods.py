@@ -1,4 +1,4 @@
-"""The methods of the study: what each reads, and how it is built."""
+"""Methods of the study, with their inputs."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -31,7 +31,7 @@ AGE_SEX = {"covariates": ("age", "sex")}
 
 @dataclass(frozen=True)
 class Job:
-    """What an estimator of one fold is built from."""
+    """Data and settings for the estimator of one fold."""
 
     scale: Scale
     n_train: int

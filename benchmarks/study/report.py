@@ -97,7 +97,7 @@ def _by_patients(folds, where, against, cohort, title):
 
 
 def _head(cohort, scale_name, frame):
-    """What the study is of, and what is missing."""
+    """Subject of the study, and missing folds."""
     folds_of = frame[frame["share"] == 1].groupby("method").size()
     missing = folds_of[folds_of < folds_of.max()]
     lines = [
@@ -118,7 +118,7 @@ def _count(n, noun):
 
 
 def _unit(n_draws):
-    """What the intervals are of."""
+    """Meaning of the intervals."""
     if n_draws > 1:
         return (
             "Intervals are of the mean over draws (t-test); the draw is the unit. SD "
@@ -128,7 +128,7 @@ def _unit(n_draws):
 
 
 def _conditional(accuracy):
-    """What no interval has in it."""
+    """Variation that no interval includes."""
     if "conditional on" not in accuracy:
         return ""
     return (

@@ -16,7 +16,7 @@ TIMES = YEAR * np.array(YEARS)
 
 @dataclass
 class Prediction:
-    """What a fitted method says of the test patients, and what it cost."""
+    """Predictions of a fitted method for the test patients, and its cost."""
 
     risk: np.ndarray
     curves: np.ndarray

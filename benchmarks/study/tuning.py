@@ -160,7 +160,7 @@ def tuned_boosting(job):
 
 
 def tuned_compact(job):
-    """The compact network: what its results hang on most."""
+    """Search space of the compact network: its most influential parameters."""
 
     def make(trial):
         changes = {
