@@ -155,7 +155,9 @@ def scores(X, rate):
     found, absent = np.zeros((*X.shape[:2], len(_ISSUES))), np.isnan(X[:, :, 0])
     for first in range(0, len(X), _CHUNK):
         part = slice(first, first + _CHUNK)
-        filled = np.where(absent[part, :, None], np.float32(0), X[part])
+        filled = X[part]
+        if absent[part].any():
+            filled = np.where(absent[part, :, None], np.float32(0), filled)
         moving = (swings(filled, rate) > _STILL).mean(axis=2)
         found[part] = np.stack(
             [moving, _unclipped(filled), *_clean_and_on(filled, rate)], 2
