@@ -53,14 +53,14 @@ def _heading(report, title):
 def _measures(report):
     level = f"{100 * report.confidence_level:g} % interval"
     compares = "difference" in report.table
-    names = ["Time", "Measure", "Value", level]
+    names = ["Measure", "Time", "Value", level]
     if compares:
         names += ["Reference", "Difference", level]
     rows = []
     for (time, name), row in report.table.iterrows():
         cells = [
-            tag("th", horizon_told(report, time), scope="row"),
-            tag("td", name),
+            tag("th", name, scope="row"),
+            tag("td", horizon_told(report, time)),
             *_numbers(row, "value", ""),
         ]
         if compares:
