@@ -124,6 +124,17 @@ def test_a_baseline_without_noise_is_neither_flat_nor_clipped(rr):
     assert (lead_issues(np.clip([beats, -2 * beats], -0.2, 0.2), 500) != "").all()
 
 
+def test_a_calibration_pulse_is_not_clipped(X, table):
+    pulsed = X.copy()
+    pulsed[:, :, -150:] = 0
+    pulsed[:, :, -125:-25] = 2.0  # mV, above every R wave, for 0.2 s
+    assert (pulsed.max(axis=2) == 2.0).mean() > 0.5
+    assert not any("good leads" in reason for reason in reasons(pulsed))
+    change = (measured(pulsed)[GLOBAL] - table[GLOBAL]).abs()
+    assert (change.median() <= [1, 4, 8]).all()
+
+
+
 @pytest.mark.realdata
 def test_bad_recordings_lose_leads_and_good_ones_hardly_any(ecgdan_data):
     """CinC 2011, every third recording; PTB-XL, of which one ECG has a loose V1."""

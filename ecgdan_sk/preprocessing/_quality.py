@@ -14,6 +14,7 @@ _ISSUES = np.array(["flat", "clipped", "noisy", "electrode off"], dtype=object)
 ACCEPTABLE = 0.3  # the lowest score of a lead that is used
 _STILL = 0.004  # mV, peak to peak over 1 s, below which a lead is flat
 _AWAY = 0.2  # of the height of a lead; a limit nearer to its mean is its baseline
+_PULSE = 0.3  # s, longer than a calibration pulse
 _HIGHEST = 120.0  # Hz that are looked at
 _WANDER = 1.0  # mV, standard deviation below 0.5 Hz that halves the score
 _CHUNK = 256
@@ -24,7 +25,8 @@ class SignalQuality(ECGTransformer):
 
     The score of a lead, 0 to 1, is the lowest of four: the share of its seconds that
     are not flat; a score for clipping, 0 if 2 % of the samples are at its limits (a
-    limit near the mean is a baseline without noise, and does not count); the share of
+    limit near the mean is a baseline without noise, and does not count; nor does a
+    single stay of less than 0.3 s, which is a calibration pulse); the share of
     its power between 5 and 30 Hz that is not noise, estimated from the power above 40
     Hz; and a score for the wander of a detached electrode.
 
@@ -160,7 +162,7 @@ def scores(X, rate):
             filled = np.where(absent[part, :, None], np.float32(0), filled)
         moving = (swings(filled, rate) > _STILL).mean(axis=2)
         found[part] = np.stack(
-            [moving, _unclipped(filled), *_clean_and_on(filled, rate)], 2
+            [moving, _unclipped(filled, rate), *_clean_and_on(filled, rate)], 2
         )
     found[absent] = 0
     return found
@@ -177,16 +179,27 @@ def swings(X, rate):
     return np.ptp(parts, axis=3)
 
 
-def _unclipped(X):
+def _unclipped(X, rate):
     """One where a lead touches its limits in passing, zero where it stays there."""
     low, high = X.min(axis=2, keepdims=True), X.max(axis=2, keepdims=True)
     mean, height = X.mean(axis=2, keepdims=True), high - low
     lowest, highest = low + 1e-4 * height, high - 1e-4 * height
     lowest = np.where(mean - low >= _AWAY * height, lowest, -np.inf)
     highest = np.where(high - mean >= _AWAY * height, highest, np.inf)
-    at_limit = ((lowest >= X) | (highest <= X)).mean(axis=2)
+    at_limit = _clipping(lowest >= X, rate) + _clipping(highest <= X, rate)
     # A few samples at the limits are the peaks of an ECG.
     return np.clip(1 - (at_limit - 0.004) / 0.016, 0, 1)
+
+
+def _clipping(there, rate):
+    """Share of the samples at a limit (n_samples, n_leads), none of a single pulse.
+
+    A calibration pulse stays at its height for 0.1 to 0.2 s, once; the peaks of a
+    clipped ECG stay at theirs again and again.
+    """
+    first = there.argmax(axis=2)
+    last = there.shape[2] - 1 - there[:, :, ::-1].argmax(axis=2)
+    return np.where(last - first < _PULSE * rate, 0.0, there.mean(axis=2))
 
 
 def _clean_and_on(X, rate):
