@@ -134,7 +134,6 @@ def test_a_calibration_pulse_is_not_clipped(X, table):
     assert (change.median() <= [1, 4, 8]).all()
 
 
-
 @pytest.mark.realdata
 def test_bad_recordings_lose_leads_and_good_ones_hardly_any(ecgdan_data):
     """CinC 2011, every third recording; PTB-XL, of which one ECG has a loose V1."""

@@ -50,6 +50,10 @@ def test_one_recording_by_number_says_what_to_write(records):
         records[3]
 
 
+def test_iteration_gives_the_signals_of_each_recording(records):
+    np.testing.assert_array_equal(np.stack(list(records)), np.asarray(records))
+
+
 def test_train_test_split(records):
     train, test = train_test_split(records, test_size=2, random_state=0)
     assert isinstance(train, ECGRecords)

@@ -127,6 +127,11 @@ class ECGRecords:
     def __array__(self, dtype=None, copy=None):
         return np.array(self.signals, dtype=dtype, copy=copy)
 
+    def __iter__(self):
+        """Signals (n_leads, n_times) of each recording, read one after another."""
+        for i in range(len(self)):
+            yield np.asarray(self.signals[i : i + 1])[0]
+
     def __getitem__(self, index):
         """Recordings chosen by a slice, a mask or an array of positions."""
         # scikit-learn indexes with (rows, Ellipsis).
