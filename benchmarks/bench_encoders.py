@@ -5,11 +5,14 @@
 probes       macro AUROC of five superclasses by labels: random, measurements,
              pretrained on 343 ECGs, "simulated-100hz", and the network beside
              "ptbxl-100hz" that was not trained on what is tested
-risk         real signals of 343 ECGs, simulated follow-up: C-index by draw
+risk         real signals of 343 ECGs, simulated follow-up by labels, with age, with
+             voltage: C-index over draws, and over the best simple model
 events       a network from a ready encoder beside the ridge Cox model of its features
              and one from scratch, by number of events, on simulated cohorts
 unseen       zero-shot of each superclass, whose ECGs were left out of pretraining
 ingredients  what each is worth: all, and all but one, from nothing, by seed
+published    probes of the published network, pretrained by its own recipe for --epochs;
+             its encoder goes to --out
 
 --data is the folder that `make_encoders.py` reads, --tested the folder that it writes
 beside its checkpoints. Outcomes are simulated.
@@ -30,24 +33,28 @@ from make_encoders import (
     simulate,
 )
 from probes import feature_figures, nearest, probe_figures
+from scipy.stats import ttest_1samp
 from sklearn.impute import SimpleImputer
 from sklearn.metrics import roc_auc_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+from study.inputs import computed
 
-from ecgdan_sk import DualAttentionSurvival, encoders
+from ecgdan_sk import DualAttentionSurvival, ECGReportPretrainer, encoders
 from ecgdan_sk.architectures import Compact
 from ecgdan_sk.baselines import PenalisedCox
 from ecgdan_sk.datasets import load_ptbxl, make_ecg_cohort, simulate_follow_up
 from ecgdan_sk.measurements import ECGMeasurements
 from ecgdan_sk.metrics import concordance_index
 from ecgdan_sk.model_selection import EventKFold
-from ecgdan_sk.records import ECGRecords
-from ecgdan_sk.reports import load_statements
+from ecgdan_sk.preprocessing import MedianBeat
+from ecgdan_sk.records import LEADS, ECGRecords
+from ecgdan_sk.reports import SentenceEncoder, load_statements
 
-PARTS = ("probes", "risk", "events", "unseen", "ingredients")
+PARTS = ("probes", "risk", "events", "unseen", "ingredients", "published")
 # Log hazard of NORM, MI, STTC, CD and HYP.
 HAZARDS = np.array([-0.5, 1.0, 0.7, 0.5, 0.8])
+SIMPLE = ("age and sex", "measurements", "measurements, age and sex")
 # ECGs and events of `events`.
 SIZES = ((160, 16), (320, 32), (500, 50), (800, 80), (2000, 200), (2000, 500))
 
@@ -97,33 +104,64 @@ def risk(options):
     X = filtered(ptbxl.X)
     age = ptbxl.covariates["age"].fillna(60).to_numpy()
     sex = ptbxl.covariates["sex"].fillna(0).to_numpy()
-    tables = {
-        "age and sex": np.column_stack([age, sex]),
-        "measurements": SimpleImputer().fit_transform(
-            ECGMeasurements().fit_transform(X)
-        ),
-        "encoder": encoders.Encoder(options.tested).fit_transform(X),
-    }
+    tables = tables_of(X, np.column_stack([age, sex]), options)
     labels = ptbxl.superclasses.to_numpy() @ HAZARDS
-    for with_age in (False, True):
-        log_risk = labels + (0.04 * (age - 60) if with_age else 0.0)
+    hazards = {
+        "labels and voltage": labels + risk_of_voltage(ptbxl.X),
+        "labels and age": labels + 0.04 * (age - 60),
+        "labels": labels,
+    }
+    for what, log_risk in hazards.items():
         rows = [one_draw(X, tables, log_risk, d, options) for d in range(options.draws)]
-        report(rows, "labels and age" if with_age else "labels alone")
+        report(rows, what)
+
+
+def tables_of(X, age_sex, options):
+    """What the Cox models read of the ECGs, and their columns that are not shrunk."""
+    measured = SimpleImputer().fit_transform(ECGMeasurements().fit_transform(X))
+    encoded = encoders.Encoder(options.tested).fit_transform(X)
+    return {
+        "age and sex": (age_sex, 0),
+        "measurements": (measured, 0),
+        "measurements, age and sex": (np.hstack([age_sex, measured]), 2),
+        "encoder": (encoded, 0),
+        "encoder, age and sex": (np.hstack([age_sex, encoded]), 2),
+        "all together": (np.hstack([age_sex, measured, encoded]), 2),
+    }
+
+
+def risk_of_voltage(records):
+    """Log hazard by heights of QRS: Sokolow-Lyon voltage, and low voltage.
+
+    They are read off median beats of the records as they are, not off the measurements.
+    """
+    beats = MedianBeat().fit_transform(records)
+    beats = np.asarray(beats) - np.nanmedian(beats, axis=2, keepdims=True)
+    qrs = beats[:, :, 195:255]  # 0.06 s before and after its place
+    above, below = qrs.max(axis=2), -qrs.min(axis=2)
+    v1, v5, v6 = (LEADS.index(lead) for lead in ("V1", "V5", "V6"))
+    sokolow_lyon = below[:, v1] + np.maximum(above[:, v5], above[:, v6])
+    low = (above + below)[:, :6].max(axis=1) < 0.5
+    print(f"Sokolow-Lyon above 3.5 mV in {np.mean(sokolow_lyon > 3.5):.0%}, ", end="")
+    print(f"all limb leads below 0.5 mV in {np.mean(low):.0%}")
+    height = np.nan_to_num(sokolow_lyon, nan=np.nanmedian(sokolow_lyon))
+    return 0.6 * (height - height.mean()) / height.std() + 1.0 * low
 
 
 def one_draw(X, tables, log_risk, draw, options):
     """C-index of each model for one draw of the outcomes; seconds of the networks."""
     y = simulate_follow_up(log_risk, event_rate=0.15, random_state=draw)
     settings = {"n_members": 1, "random_state": 0}
-    models = {name: (table, cox()) for name, table in tables.items()}
+    models = {name: (table, cox(free)) for name, (table, free) in tables.items()}
     if draw < options.network_draws:
         ready = DualAttentionSurvival(pretrained=options.tested, **settings)
         models["encoder, trained on"] = X, ready
         models["from scratch"] = X, DualAttentionSurvival(**settings)
     figures = {"truth": concordance_index(y, log_risk)}
+    splits = list(EventKFold(3, random_state=draw).split(X, y))  # by patient
     for name, (inputs, model) in models.items():
         started, folds = time.perf_counter(), []
-        for train, test in EventKFold(3, random_state=draw).split(inputs, y):
+        for train, test in splits:
             model.fit(inputs[train], y[train])
             folds.append(concordance_index(y[test], model.predict(inputs[test])))
         figures[name] = np.mean(folds)
@@ -132,23 +170,25 @@ def one_draw(X, tables, log_risk, draw, options):
     return figures
 
 
-def cox():
-    return make_pipeline(StandardScaler(), PenalisedCox())
+def cox(n_unpenalised=0):
+    """A ridge Cox model that tries every third of the default penalties."""
+    model = PenalisedCox(n_alphas=10, n_unpenalised=n_unpenalised)
+    return make_pipeline(StandardScaler(), model)
 
 
 def report(rows, what):
-    """Means over the draws, and paired differences from the measurements."""
+    """Means over the draws, and differences from the best simple model, paired."""
     print(f"log hazard by {what}, {len(rows)} draws")
+    best = max(SIMPLE, key=lambda name: np.mean([row[name] for row in rows]))
     for name in rows[0]:
         values = np.array([row[name] for row in rows if name in row])
         print(f"  {name:28} {values.mean():.3f}  (n={len(values)})", end="")
-        base = np.array([row["measurements"] for row in rows if name in row])
-        if name.startswith("seconds") or len(values) < 2:
-            print(flush=True)
+        base = np.array([row[best] for row in rows if name in row])
+        if name.startswith("seconds") or name == best or len(values) < 2:
+            print("  reference" * (name == best), flush=True)
             continue
         gain = values - base
-        half = 1.96 * gain.std(ddof=1) / np.sqrt(len(gain))
-        low, high = gain.mean() - half, gain.mean() + half
+        low, high = ttest_1samp(gain, 0.0).confidence_interval()
         print(f"  {gain.mean():+.3f} [{low:+.3f}, {high:+.3f}]", flush=True)
 
 
@@ -217,6 +257,32 @@ def ingredients(options):
             show(f"{kind}, seed {seed}", probe_figures(model, **tests))
 
 
+def published(options):
+    """The published network, by its own recipe, on median beats of the same ECGs."""
+    real, tests = shared_data(options)
+    real = subset(real, ~real["held_out"])
+    model = ECGReportPretrainer.paper(
+        text_encoder=SentenceEncoder(options.text),
+        max_epochs=options.epochs,
+        patience=options.epochs,
+        checkpoint_dir=options.checkpoints,
+        device="cpu",
+        verbose=1,
+        random_state=0,
+    )
+    model.fit(median_beats(real["X"]), list(real["codes"]))
+    if options.out:
+        model.save_encoder(options.out)
+    raw, *told = tests["own"]
+    inputs = {"X": median_beats(tests["X"]), "own": (median_beats(raw), *told)}
+    show("published network", probe_figures(model, **{**tests, **inputs}))
+
+
+def median_beats(records):
+    """The published input."""
+    return records.with_signals(computed(records, "median-beat"), 500)
+
+
 def training_parts(options):
     """Real ECGs that are not tested, simulated ones, and the tests."""
     real, tests = shared_data(options)
@@ -242,6 +308,7 @@ if __name__ == "__main__":
     parser.add_argument("--tested", type=Path)
     parser.add_argument("--text", default="sentence-transformers/all-MiniLM-L6-v2")
     parser.add_argument("--checkpoints", type=Path)
+    parser.add_argument("--out", type=Path)
     parser.add_argument("--draws", type=int, default=10)
     parser.add_argument("--network-draws", type=int, default=10)
     parser.add_argument("--epochs", type=int, default=20)
@@ -249,5 +316,5 @@ if __name__ == "__main__":
     parser.add_argument("--seeds", type=int, default=3)
     arguments = parser.parse_args()
     torch.set_num_threads(1)
-    parts = (probes, risk, events, unseen, ingredients)
+    parts = (probes, risk, events, unseen, ingredients, published)
     dict(zip(PARTS, parts))[arguments.part](arguments)

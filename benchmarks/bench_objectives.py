@@ -126,9 +126,8 @@ def tested(features_of, model, tests, options):
     if model is not None:
         scores["zero-shot"] = [nearest(model, tests["X"][tests["test"]])]
         scores["raw, zero-shot"] = [nearest(model, raw)]
-    return scores | {
-        "C": [c_index(own, classes, draw) for draw in range(options.draws)]
-    }
+    draws = range(options.draws)
+    return scores | {"C": [c_index(own, classes, patients, draw) for draw in draws]}
 
 
 def truth_of(what, tests):
@@ -147,10 +146,10 @@ def wins(classes, scores):
     return parts
 
 
-def c_index(features, classes, draw):
+def c_index(features, classes, patients, draw):
     """C-index of the ridge Cox model of features, mean of 3 folds of one draw."""
     y = simulate_follow_up(classes @ HAZARDS, event_rate=0.15, random_state=draw)
-    folds = EventKFold(3, random_state=draw).split(features, y)
+    folds = EventKFold(3, random_state=draw).split(features, y, patients)
     return np.mean(
         [
             concordance_index(
