@@ -171,9 +171,7 @@ def one_draw(X, tables, log_risk, draw, options):
 
 
 def cox(n_unpenalised=0):
-    """A ridge Cox model that tries every third of the default penalties."""
-    model = PenalisedCox(n_alphas=10, n_unpenalised=n_unpenalised)
-    return make_pipeline(StandardScaler(), model)
+    return make_pipeline(StandardScaler(), PenalisedCox(n_unpenalised=n_unpenalised))
 
 
 def report(rows, what):
